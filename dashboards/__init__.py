@@ -1,0 +1,1 @@
+"""Views of the park: the operations screen (screen/) and Grafana dashboards as code (grafana/)."""

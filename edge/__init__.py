@@ -1,0 +1,1 @@
+"""The gateway: drivers -> poll -> outbox -> uplink. Deployable alone; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Readings from MQTT: decode -> quality -> journal commit -> acknowledge -> consumers by cursor."""
