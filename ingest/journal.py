@@ -1,0 +1,347 @@
+"""The journal: the one acknowledged copy of every reading, its ledger and its quarantine.
+
+One SQLite file (WAL, synchronous=FULL) with one row per group commit; readings have a running
+ordinal in commit order. Consumers read it by ordinal from any thread. It decides nothing about
+messages: `ingest.committer` fills a `Draft`, `commit` makes it durable in one transaction.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import sqlite3
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from ingest import journal_schema as schema
+from ingest import quarantine
+from ingest.group import DamagedGroup, Group, HeadRow, Heads, decode, encode, head_rows, trim
+from ingest.ledger import Box, Draft, Kind, Ledger, LedgerRow, Loss
+from ingest.points import PointIndex
+from ingest.quarantine import Quarantine, QuarantineRow
+from ingest.readings import Readings
+
+TAIL_READINGS: Final = 250_000
+TAIL_GROUPS: Final = 4_096
+MIN_AGE_MS: Final = 48 * 3600 * 1000
+_IDLE_READERS: Final = 8
+
+log = structlog.get_logger(__name__)
+
+
+class CommitFailed(Exception):
+    """Nothing was acknowledged and nothing may be: the group is to be decided and tried again."""
+
+
+class Journal:
+    """Open (or create) the journal at `path`. Close it, or use it as a context manager.
+
+    One thread at a time commits; `read`, `wait`, `ledger` and `quarantine` work from any thread.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        tail_readings: int = TAIL_READINGS,
+        keep: Quarantine | None = None,
+        synchronous: str = "FULL",
+    ) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._synchronous = synchronous
+        self._tail_limit = tail_readings
+        self._quarantine = keep or Quarantine()
+        self._write = threading.RLock()
+        self._moved = threading.Condition()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._closed = False
+        self._tail_lock = threading.Lock()
+        self._tail: deque[Group] = deque()
+        self._tail_size = 0
+        self._db: sqlite3.Connection | None = schema.connect(self.path, synchronous)
+        try:
+            self.epoch = schema.prepare(self._db, lambda: uuid.uuid4().hex)
+            self.points = PointIndex(schema.load_points(self._db), self._persist_points)
+            self._load(self._db)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; later reads raise `sqlite3.ProgrammingError`."""
+        with self._write:
+            self._closed = True
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+        with self._readers_lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        with self._moved:
+            self._moved.notify_all()
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        self._ledger = Ledger(schema.load_boxes(db))
+        self._end, self._oldest = schema.load_range(db)
+        self._quarantine.load(db)
+        self._tail.clear()
+        self._tail_size = 0
+
+    def _persist_points(self, rows: Sequence[tuple[int, str]]) -> None:
+        with self._write, self._transaction() as db:
+            db.executemany("INSERT INTO points (number, id) VALUES (?, ?)", rows)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction; after any failure the connection is given up.
+
+        After a failed fsync the kernel may drop the dirty pages and report success next time, so a
+        connection that saw one is never trusted again. What did reach the file decides: the next
+        connection reads the ledger anew.
+        """
+        db = self._db or self._reopen()
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._db = None
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                db.close()
+            raise CommitFailed(f"{self.path}: {error}") from error
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def _reopen(self) -> sqlite3.Connection:
+        if self._closed:
+            raise sqlite3.ProgrammingError("the journal is closed")
+        db: sqlite3.Connection | None = None
+        try:
+            db = schema.connect(self.path, self._synchronous)
+            # Write every page of the log again and sync it: those of a failed sync may be lost.
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._load(db)
+        except sqlite3.Error as error:
+            if db is not None:
+                db.close()
+            raise CommitFailed(f"{self.path}: {error}") from error
+        self._db = db
+        log.info("journal reopened", path=str(self.path), end=self._end)
+        return db
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """Make sure that there is a healthy connection; raises `CommitFailed`."""
+        with self._write:
+            if self._db is None:
+                self._reopen()
+
+    def draft(self, received_at: int | None = None) -> Draft:
+        """A unit of work over the committed ledger; call `ready` first after a failed commit."""
+        return self._ledger.draft(received_at if received_at is not None else _now_ms())
+
+    def commit(self, draft: Draft) -> Group:
+        """Make a draft durable in one transaction and visible to readers; returns its group.
+
+        Raises `CommitFailed`: then nothing of it is visible, and whether it reached the disk is
+        known only to the ledger after `ready`; decide its messages again against that.
+        """
+        readings, heads = draft.readings, head_rows(draft.heads)
+        with self._write:
+            if self._db is None:
+                raise CommitFailed("the draft was made before the last failure")
+            start = self._end
+            with self._transaction() as db:
+                if len(readings):
+                    blob = encode(start, draft.received_at, readings, heads)
+                    schema.insert_group(db, start, len(readings), draft.received_at, blob)
+                schema.upsert_boxes(db, draft.changed.values())
+                if draft.losses:
+                    schema.insert_losses(db, draft.losses)
+                if draft.rejected:
+                    self._quarantine.write(db, draft.rejected)
+                if draft.released:
+                    quarantine.mark_released(db, draft.released)
+            self._ledger.merge(draft)
+            group = Group(start, draft.received_at, readings, Heads(heads, self._ledger.names))
+            if len(readings):
+                self._extend_tail(group)
+        with self._moved:
+            self._moved.notify_all()
+        return group
+
+    def append(
+        self,
+        readings: Readings,
+        *,
+        source: str = "direct",
+        received_at: int | None = None,
+        kind: Kind = "derived",
+    ) -> Group:
+        """Commit readings without a message, as one group of their own (tools and tests)."""
+        with self._write:
+            draft = self.draft(received_at)
+            box = draft.box(source, "", kind)
+            box.stored += len(readings)
+            box.last_received_at = draft.received_at
+            draft.readings = readings
+            draft.heads.append(HeadRow(box.number, -1, 0, len(readings), draft.received_at, 0))
+            return self.commit(draft)
+
+    def _extend_tail(self, group: Group) -> None:
+        with self._tail_lock:
+            self._tail.append(group)
+            self._tail_size += len(group.readings)
+            while len(self._tail) > 1 and (
+                self._tail_size > self._tail_limit or len(self._tail) > TAIL_GROUPS
+            ):
+                self._tail_size -= len(self._tail.popleft().readings)
+            self._end = group.end
+
+    def trim(self, keep_from: int, older_than_ms: int = MIN_AGE_MS) -> int:
+        """Delete groups that every consumer has passed and that are old; returns readings deleted.
+
+        Only groups wholly below ordinal `keep_from` that arrived more than `older_than_ms` ago go;
+        the newest group always stays.
+        """
+        with self._write, self._transaction() as db:
+            gone = schema.delete_groups(db, keep_from, _now_ms() - older_than_ms)
+            self._end, self._oldest = schema.load_range(db)
+        with self._tail_lock:
+            while self._tail and self._tail[0].end <= self._oldest:
+                self._tail_size -= len(self._tail.popleft().readings)
+        return gone
+
+    # --- reading -------------------------------------------------------------------------------
+
+    @property
+    def end(self) -> int:
+        """The ordinal that the next reading will get."""
+        return self._end
+
+    @property
+    def oldest(self) -> int:
+        """The first ordinal that is still kept (equals `end` when there is none)."""
+        return min(self._oldest, self._end)
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        with self._readers_lock:
+            if self._closed:
+                raise sqlite3.ProgrammingError("the journal is closed")
+            db = self._readers.pop() if self._readers else None
+        if db is None:
+            db = schema.connect(self.path, self._synchronous, read_only=True)
+        keep = False
+        try:
+            yield db
+            keep = True
+        finally:
+            with self._readers_lock:
+                if keep and not self._closed and len(self._readers) < _IDLE_READERS:
+                    self._readers.append(db)
+                    db = None
+            if db is not None:
+                db.close()
+
+    def read(self, start: int, limit: int = 200_000, *, skip_damaged: bool = False) -> list[Group]:
+        """Whole groups in order, the first one trimmed to begin at ordinal `start`.
+
+        Stops after the group in which `limit` readings are reached, so at least one group is
+        returned when there is any. A damaged group raises `DamagedGroup`, unless the caller
+        chooses `skip_damaged`; then it is left out and logged.
+        """
+        if start >= self._end:
+            return []
+        with self._tail_lock:
+            tail = list(self._tail) if self._tail and self._tail[0].start <= start else None
+        if tail is not None:
+            first = bisect.bisect_right(tail, start, key=lambda g: g.start) - 1
+            groups, count = [trim(tail[first], start)], tail[first].end - start
+            for group in tail[first + 1 :]:
+                if count >= limit:
+                    break
+                groups.append(group)
+                count += len(group.readings)
+            return groups
+        groups, count = [], 0
+        with self._reader() as db:
+            for at, n, blob in schema.select_groups(db, start, limit):
+                try:
+                    group = decode(at, blob, self._ledger.names)
+                    if len(group.readings) != n:
+                        raise DamagedGroup(at, f"it holds {len(group.readings)} readings, not {n}")
+                except DamagedGroup as damage:
+                    if not skip_damaged:
+                        raise
+                    log.error("journal group skipped", start=at, n=n, problem=damage.problem)
+                    continue
+                groups.append(trim(group, start))
+        return groups
+
+    def verify(self) -> list[DamagedGroup]:
+        """Decode every group on disk; returns the damaged ones (none in a sound journal)."""
+        found = []
+        with self._reader() as db:
+            for at, _n, blob in schema.select_groups(db, 0, None):
+                try:
+                    decode(at, blob, self._ledger.names)
+                except DamagedGroup as damage:
+                    found.append(damage)
+        return found
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Block until ``end > after`` or the timeout (seconds) is over; True when there is more."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self._closed or self._end > after, timeout) and (
+                self._end > after
+            )
+
+    def ledger(self) -> list[LedgerRow]:
+        """The account of every (source, box), as committed."""
+        return self._ledger.rows()
+
+    def account(self, source: str, box: str = "") -> Box | None:
+        """The committed account of one (source, box); not to be changed."""
+        return self._ledger.get(source, box)
+
+    def losses(self, after: int = 0, limit: int = 100) -> list[tuple[int, Loss]]:
+        """Declared losses and gaps as (id, range), oldest first, id above `after`."""
+        with self._reader() as db:
+            return schema.select_losses(db, after, limit)
+
+    def quarantine(
+        self, after: int = 0, limit: int = 100, source: str | None = None
+    ) -> list[QuarantineRow]:
+        """Quarantined rows with an id above `after`, oldest first."""
+        with self._reader() as db:
+            return quarantine.select(db, after, limit, source)
+
+    def release(self, ids: Sequence[int]) -> list[QuarantineRow]:
+        """The unreleased rows among `ids`, for another decode attempt by the committer."""
+        with self._reader() as db:
+            return quarantine.by_ids(db, ids)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
