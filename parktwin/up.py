@@ -1,0 +1,290 @@
+"""``parktwin up``: a whole park on one machine, in one supervised command.
+
+Starts the embedded broker, the simulated devices, the park's gateways and the node, waits until
+values are live, prints the address and a one-time login, and stops all of it on Ctrl-C. What the
+node and the gateways keep lies in the home folder, so the next start resumes there.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from rich.console import Console
+
+from edge.config import ConfigErrors, Gateway, load_gateway
+from parktwin.broker import WINDOW, write_config
+from parktwin.handout import gateway_names, source_names
+from parktwin.secrets import BROKER_NODE, SecretError, broker_users, make_secrets
+from parktwin.supervise import Child, Supervisor
+from twin.model import ModelErrors
+from twin.model.load import load_park
+
+FREE_MB: Final = 500
+READY_SECONDS: Final = 120.0
+OFFSETS: Final = range(0, 5000, 100)
+
+
+class CannotStart(Exception):
+    """Why the park does not start, and what to do; one or a few sentences."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What shall run and where it keeps its things."""
+
+    home: Path
+    park: Path
+    http_port: int
+    broker_port: int
+    port_offset: int
+    gateways: tuple[Gateway, ...]
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of the passwords."""
+        return self.home / "secrets"
+
+    @property
+    def login(self) -> Path:
+        """File in which the node leaves its one-time login code."""
+        return self.home / "login-code"
+
+    @property
+    def address(self) -> str:
+        """Where the screen is."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server may listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free_port() -> int:
+    """A loopback port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def plan(home: Path, park: Path, http_port: int) -> Plan:
+    """Check everything that can be known before the first process starts. Raises `CannotStart`."""
+    if not port_is_free(http_port):
+        raise CannotStart(
+            f"Port {http_port} is in use by another program. Stop it, or choose another port: "
+            f"make up PORT={http_port + 1}"
+        )
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(home).free // 2**20
+    except OSError as problem:
+        raise CannotStart(
+            f"The folder {home} cannot be used ({problem.strerror}). Choose another: "
+            "parktwin up --home FOLDER"
+        ) from problem
+    if free < FREE_MB:
+        raise CannotStart(
+            f"Only {free} MB are free where {home} lies; at least {FREE_MB} MB are needed. "
+            "Free some space, or choose another folder: parktwin up --home FOLDER"
+        )
+    try:
+        load_park(park)
+    except ModelErrors as errors:
+        lines = "\n".join(f"  {error}" for error in errors.errors)
+        raise CannotStart(
+            f"The park model in {park} has errors:\n{lines}\n"
+            f"Mend them and check with: parktwin model check {park}"
+        ) from errors
+    files = sorted((park / "gateways").glob("*.yaml"))
+    try:
+        offset = next(o for o in OFFSETS if all(map(port_is_free, _device_ports(files, o))))
+        gateways = tuple(load_gateway(file, offset) for file in files)
+    except ConfigErrors as errors:
+        raise CannotStart(str(errors)) from errors
+    except StopIteration:
+        raise CannotStart("No range of free ports was found for the simulated devices.") from None
+    return Plan(home, park, http_port, any_free_port(), offset, gateways)
+
+
+def _device_ports(files: list[Path], offset: int) -> set[int]:
+    return {device.settings.port for file in files for device in load_gateway(file, offset).devices}
+
+
+@contextmanager
+def owned(home: Path) -> Iterator[None]:
+    """Hold the home folder for this process alone. Raises `CannotStart` when another has it."""
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            if problem.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise CannotStart(
+                f"Another parktwin runs on {home} already. Stop it, or give this one a folder of "
+                "its own: parktwin up --home FOLDER"
+            ) from problem
+        yield
+
+
+def children(plan: Plan) -> list[Child]:
+    """The processes, in the order in which they start."""
+    home, logs = plan.home, plan.home / "log"
+    me = [sys.executable, "-m", "parktwin"]
+    broker = f"127.0.0.1:{plan.broker_port}"
+    offset = ["--port-offset", str(plan.port_offset)]
+    files = [str(gateway.file) for gateway in plan.gateways]
+    found = [
+        Child("broker", [*me, "broker", str(home / "broker.toml")], logs / "broker.log"),
+        Child(
+            "devices",
+            [*me, "edge", "sim", *files, "--behaviour", str(plan.park / "sim.yaml"), *offset],
+            logs / "devices.log",
+        ),
+        Child(
+            "node",
+            [*me, "node", "--login-code", str(plan.login)],
+            logs / "node.log",
+            {
+                "PARKTWIN_HOME": str(home),
+                "PARKTWIN_PARK": str(plan.park),
+                "PARKTWIN_HTTP_HOST": "127.0.0.1",
+                "PARKTWIN_HTTP_PORT": str(plan.http_port),
+                "PARKTWIN_BROKER_URL": f"mqtt://node@{broker}",
+                "PARKTWIN_BROKER_PASSWORD_FILE": str(plan.secrets / BROKER_NODE),
+                "PARKTWIN_BROKER_WINDOW": str(WINDOW),
+                "PARKTWIN_SECRETS": str(plan.secrets),
+            },
+        ),
+    ]
+    for gateway in plan.gateways:
+        command = [*me, "edge", "run", str(gateway.file), *offset]
+        command += ["--home", str(home / "gateways" / gateway.id)]
+        command += ["--broker", f"mqtt://{gateway.id}@{broker}"]
+        command += ["--password-file", str(plan.secrets / "gateways" / gateway.id)]
+        found.append(Child(gateway.id, command, logs / f"{gateway.id}.log"))
+    return found
+
+
+def ready(address: str) -> tuple[bool, str]:
+    """Whether the node says that it is ready, and its words when it is not."""
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+            return answer.status == 200, ""
+    except urllib.error.HTTPError as problem:
+        return False, problem.read().decode("utf-8", "replace")
+    except OSError as problem:
+        return False, str(problem)
+
+
+def run(home: Path, park: Path, http_port: int, console: Console) -> int:
+    """Run until Ctrl-C or SIGTERM; returns the exit code."""
+    begun = time.monotonic()
+    stop = _stop_on_signal()
+    try:
+        made = plan(home.resolve(), park.resolve(), http_port)
+        with owned(made.home):
+            return _run(made, console, stop, begun)
+    except (CannotStart, SecretError) as problem:
+        console.print(f"[red]parktwin cannot start.[/] {problem}", highlight=False)
+        return 1
+
+
+def _run(made: Plan, console: Console, stop: Callable[[], bool], begun: float) -> int:
+    make_secrets(made.secrets, gateway_names(made.park), source_names(made.park))
+    write_config(made.home / "broker.toml", made.broker_port, broker_users(made.secrets))
+    made.login.unlink(missing_ok=True)
+
+    def tell(line: str) -> None:
+        console.print(f"[yellow]{time.strftime('%H:%M:%S')}[/] {line}", highlight=False)
+
+    supervisor = Supervisor(tell)
+    try:
+        for child in children(made):
+            console.print(f"  starting {child.name}", highlight=False)
+            supervisor.start(child)
+            if child.name == "broker" and not _wait_for_port(made.broker_port, child, stop):
+                raise CannotStart(f"The broker did not start:\n{child.last_words()}")
+        node = next(child for child in supervisor.children if child.name == "node")
+        words = _wait_until_ready(made, supervisor, stop)
+        if words is None:
+            return 0
+        if words:
+            raise CannotStart(
+                f"The node is not ready after {READY_SECONDS:g} s: {words}\n{node.last_words()}"
+            )
+        code = made.login.read_text(encoding="utf-8").strip() if made.login.exists() else ""
+        took = time.monotonic() - begun
+        console.print(f"\n[green]The park is live[/] after {took:.1f} s.", highlight=False)
+        console.print(f"  open   {made.address}/#login={code}", highlight=False, soft_wrap=True)
+        console.print("         (this login works once; the next start prints a new one)")
+        console.print(f"  logs   {made.home / 'log'}", highlight=False, soft_wrap=True)
+        console.print("  stop   Ctrl-C\n")
+        while not stop():
+            supervisor.tend()
+            time.sleep(0.2)
+        return 0
+    finally:
+        console.print("stopping ...")
+        supervisor.stop()
+        console.print("stopped; the next start resumes where this one ended")
+
+
+def _wait_until_ready(made: Plan, supervisor: Supervisor, stop: Callable[[], bool]) -> str | None:
+    """Empty when the node is ready, its words when it is not in time, None when stopped."""
+    end = time.monotonic() + READY_SECONDS
+    words = ""
+    while time.monotonic() < end:
+        if stop():
+            return None
+        supervisor.tend()
+        fine, words = ready(made.address)
+        if fine and made.login.exists():
+            return ""
+        time.sleep(0.1)
+    return words or "no answer"
+
+
+def _wait_for_port(port: int, child: Child, stop: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 15
+    while time.monotonic() < end and child.exit_code() is None and not stop():
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.05)
+    return False
+
+
+def _stop_on_signal() -> Callable[[], bool]:
+    """From now on SIGINT and SIGTERM only set a flag; a second one ends the process at once."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            os._exit(128 + number)
+        asked.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGTERM, note)
+    return lambda: bool(asked)
