@@ -6,10 +6,11 @@ Pure data and functions of it. Reading a park folder is `twin.model.load`, the o
 from twin.model.errors import ModelError, ModelErrors
 from twin.model.park import Asset, Binding, Kpi, Name, Park, Point, Relation
 from twin.model.rules import Condition, RuleRow, TotalRow
-from twin.model.types import PropertyDef, TypeDef
+from twin.model.types import AttributeDef, PropertyDef, TypeDef
 
 __all__ = [
     "Asset",
+    "AttributeDef",
     "Binding",
     "Condition",
     "Kpi",

@@ -30,11 +30,27 @@ class PropertyDef:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeDef:
+    """What an attribute may hold; one_of and low/high bound texts and numbers."""
+
+    id: str
+    kind: Literal["text", "number", "integer", "date", "boolean"]
+    required: bool
+    one_of: tuple[str, ...]
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TypeDef:
-    """An asset type: allowed GeoJSON geometries, properties by id, and target types by relation."""
+    """An asset type: allowed GeoJSON geometries, properties and attributes by id, and the target
+
+    types of each relation that may start at it.
+    """
 
     id: str
     name: Name
     geometry: tuple[str, ...]
     properties: Mapping[str, PropertyDef]
+    attributes: Mapping[str, AttributeDef]
     relations: Mapping[str, tuple[str, ...]]
