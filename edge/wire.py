@@ -71,7 +71,7 @@ class Nack(msgspec.Struct):
 
 
 class BoxState(msgspec.Struct):
-    """One outbox box as the gateway sees it: sequences `oldest`..`newest` kept, `acked` confirmed."""
+    """One outbox box: sequences `oldest`..`newest` are kept, up to `acked` they are confirmed."""
 
     box: str
     oldest: int
