@@ -1,1 +1,1 @@
-"""FastAPI application: REST, live WebSocket, access control. Everything it serves arrives as arguments."""
+"""The HTTP face: REST, the live WebSocket, access control. What it serves arrives as arguments."""

@@ -1,0 +1,125 @@
+"""What the application is built on: everything it serves, handed over ready-made.
+
+Owns the seam only. The journal, the model and the records are the real classes; what the API merely
+looks at is a protocol or a function, so that the composition root decides what stands behind it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.language import Words
+from api.limits import Limits
+from ingest.consume import ConsumerThread
+from ingest.gateways import GatewayBook
+from ingest.history.protocol import History
+from ingest.journal import Journal
+from twin.model import Name, Park
+from twin.records import Records
+from twin.state import Snapshot
+
+Wake = Callable[[], None]
+
+
+class Alarm(Protocol):
+    """An open alarm, a frozen dataclass that is shown as it is."""
+
+    @property
+    def id(self) -> str:
+        """ "rule:point"."""
+
+    @property
+    def occurrence(self) -> int:
+        """Counts its raises."""
+
+    @property
+    def priority(self) -> str:
+        """critical, high, medium or low."""
+
+    @property
+    def unacked(self) -> bool:
+        """Waits for an operator."""
+
+
+class LiveSource(Protocol):
+    """The live twin, as far as the API looks at it. Any thread."""
+
+    def snapshot(self) -> Snapshot:
+        """The whole live state."""
+
+    def changed_since(self, version: int) -> tuple[int, NDArray[np.integer[Any]]]:
+        """The version now, and the indices of points that changed after `version`."""
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Open alarms: active, or unacknowledged."""
+
+    def acknowledge(
+        self, alarm_id: str, occurrence: int, user: str, comment: str | None, now_ms: int
+    ) -> Alarm:
+        """Raises `StaleOccurrence` and `UnknownAlarm`."""
+
+    def subscribe(self, wake: Wake) -> Wake:
+        """Have `wake` called, in any thread, after transitions and ticks; returns the undoing."""
+
+
+Probe = Callable[[], Words | None]
+"""None when all is well, else one sentence of what is wrong. Called from a worker thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Made at first start, one set for each node. pepper: keys machine keys and anti-forgery."""
+
+    pepper: bytes
+
+    def __post_init__(self) -> None:
+        if len(set(self.pepper)) < 16:
+            raise ValueError("the pepper must be 32 or more random bytes, made at first start")
+
+
+def _nothing() -> None:
+    return None
+
+
+def _no_lag() -> int:
+    return 0
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything `api.app.create_app` needs.
+
+    gateways: what was heard of them; gateway_names: what people call them, by id; consumers: the
+    journal's, for readiness and metrics; lag_ms: how far the twin is behind the journal;
+    last_audit: the newest audit report (a dataclass), None before the first; probes: named checks
+    of `/readyz`; public_url: how browsers reach the node when a proxy stands before it; now_ms:
+    wall clock.
+    """
+
+    park: Park
+    journal: Journal
+    history: History
+    live: LiveSource
+    records: Records
+    secrets: Secrets
+    gateways: GatewayBook
+    gateway_names: Mapping[str, Name] = field(default_factory=dict)
+    consumers: Sequence[ConsumerThread] = ()
+    screen_dir: Path | None = None
+    lag_ms: Callable[[], int] = _no_lag
+    last_audit: Callable[[], object | None] = _nothing
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    public_url: str = ""
+    now_ms: Callable[[], int] = _now_ms
+    limits: Limits = field(default_factory=Limits)
