@@ -27,6 +27,7 @@ from typing import Final
 from rich.console import Console
 
 from edge.config import ConfigErrors, Gateway, load_gateway
+from edge.drivers.modbus_tcp.config import ModbusTcpSettings
 from parktwin.broker import WINDOW, write_config
 from parktwin.handout import gateway_names, source_names
 from parktwin.secrets import BROKER_NODE, SecretError, broker_users, make_secrets
@@ -128,7 +129,12 @@ def plan(home: Path, park: Path, http_port: int) -> Plan:
 
 
 def _device_ports(files: list[Path], offset: int) -> set[int]:
-    return {device.settings.port for file in files for device in load_gateway(file, offset).devices}
+    return {
+        device.settings.port
+        for file in files
+        for device in load_gateway(file, offset).devices
+        if isinstance(device.settings, ModbusTcpSettings)
+    }
 
 
 @contextmanager
