@@ -52,9 +52,11 @@ def _fill_all(value: Any, environment: Mapping[str, str]) -> Any:
     return value
 
 
-def load_compose(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """compose.yaml as data, for the given ``.env``."""
-    document = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+def load_compose(
+    environment: Mapping[str, str] | None = None, file: str = "compose.yaml"
+) -> dict[str, Any]:
+    """`file` as data, for the given ``.env``."""
+    document = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
     filled = _fill_all(document, environment or {})
     assert isinstance(filled, dict)
     return filled

@@ -209,3 +209,15 @@ def test_the_first_command_is_one_that_the_program_has() -> None:
     assert group == "secrets"
     answer = CliRunner().invoke(app, [*arguments, "--help"])
     assert answer.exit_code == 0, answer.output
+
+
+def test_the_tls_addition_is_valid_and_opens_the_encrypted_port_only() -> None:
+    addition = load_compose(file="deploy/tls.yaml")
+    schema = json.loads((ROOT / "tests/deploy/compose-spec.json").read_text())
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(addition)) == []
+    assert addition["services"]["broker"]["ports"] == ["0.0.0.0:8883:8883"]
+    listener = (ROOT / "deploy/mosquitto-tls/8883-tls.conf").read_text()
+    assert "listener 1883" not in listener
+    # It is mounted over a folder that exists inside the read-only configuration.
+    target = addition["services"]["broker"]["volumes"][0]["target"]
+    assert (ROOT / "deploy/mosquitto" / target.removeprefix("/mosquitto/config/")).is_dir()
