@@ -64,7 +64,7 @@ async def serve(
 
 
 async def _stop(server: ModbusTcpServer) -> None:
-    await server.shutdown()  # type: ignore[no-untyped-call]
+    await server.shutdown()
     await asyncio.sleep(0)  # lets the transports close within the loop
 
 
