@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from edge.broker import BrokerAddress
+from edge.check import COLUMNS, check
 from edge.config import ConfigErrors, Gateway, load_gateway
 from edge.drivers.modbus_tcp.config import ModbusTcpSettings
+from edge.gateway import run as run_until
+from edge.outbox import OutboxInUse
 from edge.sim.device import FAULT_COIL, SILENCE_COIL
 from edge.sim.server import serve
-from parktwin import logs
+from parktwin import __version__, logs
+from twin.quality import describe
 
 
 def _stop_event() -> asyncio.Event:
@@ -32,6 +42,49 @@ def _load(files: Sequence[Path], port_offset: int) -> list[Gateway]:
 def _fail(problem: object) -> int:
     typer.echo(f"parktwin: {problem}", err=True)
     return 1
+
+
+def run_gateway(
+    file: Path, home: Path, broker: str, password_file: Path | None, port_offset: int
+) -> int:
+    """Run one gateway until SIGTERM or Ctrl-C."""
+    logs.set_up()
+
+    async def run(gateway: Gateway, address: BrokerAddress) -> None:
+        await run_until(gateway, address, home, _stop_event(), software=__version__)
+
+    try:
+        password = password_file.read_text(encoding="utf-8").strip() if password_file else ""
+        gateway = load_gateway(file, port_offset)
+        address = BrokerAddress.parse(broker, user=_user(broker, gateway.id), password=password)
+        asyncio.run(run(gateway, address))
+    except (ConfigErrors, OutboxInUse, OSError, sqlite3.Error, ValueError) as problem:
+        return _fail(problem)
+    return 0
+
+
+def _user(broker: str, gateway: str) -> str:
+    """The gateway's own name, unless the address names a user."""
+    return "" if urlsplit(broker).username else gateway
+
+
+def check_gateway(file: Path, port_offset: int) -> int:
+    """Read each point once and print the table; 0 when every point came with good quality."""
+    try:
+        gateway = load_gateway(file, port_offset)
+    except ConfigErrors as problem:
+        return _fail(problem)
+    rows, fine = asyncio.run(check(gateway))
+    table = Table(*COLUMNS, title=f"{gateway.id}: {len(rows)} points", box=None)
+    for row in rows:
+        value = "–" if row.value is None else f"{row.value:g}"
+        style = "" if row.quality == 0 else "red"
+        cells = (row.device, row.point, row.raw, value, describe(row.quality))
+        table.add_row(*cells, f"{row.latency_ms:.0f}", row.problem, style=style)
+    Console(width=max(100, shutil.get_terminal_size().columns)).print(table)
+    bad = sum(row.quality != 0 for row in rows)
+    typer.echo(f"{len(rows) - bad} of {len(rows)} points came with good quality")
+    return 0 if fine else 1
 
 
 def simulate(files: Sequence[Path], behaviour: Path, port_offset: int) -> int:

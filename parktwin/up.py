@@ -185,7 +185,7 @@ def children(plan: Plan) -> list[Child]:
     ]
     for gateway in plan.gateways:
         command = [*me, "edge", "run", str(gateway.file), *offset]
-        command += ["--home", str(home / "gateways" / gateway.id)]
+        command += ["--home", str(home / "gateways")]
         command += ["--broker", f"mqtt://{gateway.id}@{broker}"]
         command += ["--password-file", str(plan.secrets / "gateways" / gateway.id)]
         found.append(Child(gateway.id, command, logs / f"{gateway.id}.log"))
