@@ -50,7 +50,12 @@ class Flight(NamedTuple):
 
 @dataclass(slots=True)
 class Line:
-    """One box in sending: `next` goes out next, `acked` is the platform's mark."""
+    """One box in sending: `next` goes out next, `acked` is the platform's mark.
+
+    A ledger that does not know a box (new, or restored from a backup) starts it at the first
+    message that arrives. So until it has acked the box on this connection, one message goes out
+    and no more, from the oldest sequence kept: else a refused first message would be jumped over.
+    """
 
     mark: BoxMark
     acked: int
@@ -61,6 +66,7 @@ class Line:
     refused: set[int] = field(default_factory=set)
     timeouts: int = 0
     progress_at: float = 0.0
+    confirmed: bool = False
 
     def restart(self) -> None:
         """Go back to the first sequence that the platform has not committed."""
@@ -72,6 +78,8 @@ class Line:
         first, newest = self.next, self.mark.newest
         if first > newest:
             return None
+        if not self.confirmed:
+            first = min(first, self.mark.oldest)
         if first in self.refused:
             return Order(self.mark.box, first, first, "refused")
         if first in self.poison:
@@ -86,7 +94,8 @@ class SendWindow:
 
     batches: messages that may be unacknowledged; backlog: how many of them may be of sealed boxes;
     timeout_s: without progress for that long a box goes back; stall_s: without any ack for that
-    long the live box is sealed, so that fresh readings need not queue behind old ones.
+    long the live box is sealed, so that fresh readings need not queue behind old ones; replay_s:
+    pause between replayed messages; greeting_s: how long to wait for the acks that answer `online`.
     """
 
     def __init__(
@@ -98,6 +107,7 @@ class SendWindow:
         timeout_s: float = 10.0,
         stall_s: float = 60.0,
         replay_s: float = 0.1,
+        greeting_s: float = 1.0,
     ) -> None:
         self.epoch = epoch
         self._lines: dict[str, Line] = {}
@@ -106,7 +116,9 @@ class SendWindow:
         self._timeout_s = timeout_s
         self._stall_s = stall_s
         self._replay_s = replay_s
+        self._greeting_s = greeting_s
         self._linked = False
+        self._linked_at = 0.0
         self._waiting_since: float | None = None
         self._stalled = False
         self._heard_at = float("-inf")
@@ -147,7 +159,9 @@ class SendWindow:
         for line in self._lines.values():
             line.timeouts = 0
             line.progress_at = now
+            line.confirmed = False
             line.restart()
+        self._linked_at = now
 
     def link_down(self) -> None:
         """Nothing goes out until `link_up`."""
@@ -162,8 +176,14 @@ class SendWindow:
         for line in self._by_urgency():
             if total >= self._batches or (line.mark.sealed and backlog >= self._backlog):
                 continue
-            if line.timeouts and line.flights:
-                continue  # after a timeout one message at a time, until the platform answers
+            if line.flights and (line.timeouts or not line.confirmed):
+                continue  # one message at a time until the platform answers
+            if (
+                not line.confirmed
+                and line.acked >= line.mark.oldest
+                and now < self._linked_at + self._greeting_s
+            ):
+                continue  # its mark is about to come, in answer to `online`
             order = line.order()
             if order is not None:
                 return order
@@ -225,15 +245,17 @@ class SendWindow:
             self.went_back += 1
             line.restart()
             marks[ack.box] = committed
-        elif line.timeouts:
+        elif line.timeouts or not line.confirmed:
             line.restart()
         line.timeouts = 0
+        line.confirmed = True
         return Effects(marks, epoch, seal)
 
     def _rewind(self, marks: dict[str, int]) -> None:
         """A ledger with another history: what it holds is unknown until it acks, box by box."""
         for box, line in self._lines.items():
             line.acked = line.mark.oldest - 1
+            line.confirmed = False
             line.restart()
             marks[box] = line.acked
 

@@ -251,7 +251,7 @@ class Uplink:
                     self.counters.nacks += 1
                     nack = msgspec.json.decode(payload, type=Nack)
                     if self._window.nack(nack):
-                        log.warning("platform could not read a message", reason=nack.reason)
+                        log.info("platform could not read a message", reason=nack.reason)
                 case "replay":
                     self.counters.replays += 1
                     request = msgspec.json.decode(payload, type=Replay)
@@ -298,6 +298,7 @@ class Uplink:
         )
         if order.form == "poison" and parcel.body is not None:
             self.counters.poisons += 1
+            log.warning("unreadable reading sent as poison", box=order.box, sequence=order.first)
             poison = base64.b64encode(payload).decode()
             payload = msgspec.json.encode(
                 Up(box=order.box, first=order.first, v=WIRE_VERSION, poison=poison)

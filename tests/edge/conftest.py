@@ -1,0 +1,17 @@
+"""Fixtures of the gateway's tests: a broker, an outbox, gateway files on free ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.mosquitto import Mosquitto, running_mosquitto
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A real Mosquitto without passwords."""
+    with running_mosquitto(tmp_path / "broker") as mosquitto:
+        yield mosquitto
