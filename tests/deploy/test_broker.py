@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from parktwin.access import mosquitto_acl
 from parktwin.secrets import hash_password
+from tests.deploy.compose_file import ROOT
 from tests.deploy.conftest import GATEWAYS, SOURCE, Broker, run_broker
 
 # The table of the contract, written out a second time on purpose.
@@ -280,3 +281,12 @@ def test_the_access_file_gives_no_rights_by_name_but_to_the_platform() -> None:
     assert "pattern write park/%u/up" in lines
     rights = [line for line in lines if line and not line.startswith(("#", "user "))]
     assert not any("readwrite" in line or line.endswith(" #") for line in rights)
+
+
+def test_nobody_is_anonymous_by_any_listener() -> None:
+    files = [*(ROOT / "deploy").rglob("*.conf")]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    assert "allow_anonymous false" in lines
+    assert "allow_anonymous true" not in lines
+    # Options of a listener's own would leave the other listener without a password file.
+    assert "per_listener_settings false" in lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -194,7 +193,7 @@ def test_the_administrator_logs_in_from_inside_only(server: Server) -> None:
     assert server.connect("postgres", "postgres") == "postgres"
 
 
-@pytest.mark.parametrize("word", ["", "parktwin", secrets.token_urlsafe(32)])
+@pytest.mark.parametrize("word", ["", "parktwin", "postgres", "x" * 43])
 def test_a_wrong_password_stays_out(server: Server, word: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(
