@@ -106,18 +106,12 @@ def _read(form: Form, path: Path, port_offset: int) -> Gateway:
     box.done()
     devices: list[Device] = []
     ids: dict[str, int] = {}
-    points: dict[str, str] = {}
     for part in form.children("devices", say="a device"):
         device = _device(part, port_offset)
         if device.id in ids:
             mend = f"Give each device its own id; line {ids[device.id]} has it already."
             part.wrong("id", device.id, "is used twice", mend)
         ids[device.id] = part.line
-        for point in device.settings.points:
-            if point in points:
-                mend = f"Read a point in one place; {points[point]} has it already."
-                part.wrong("signals", point, "is a point bound twice", mend)
-            points[point] = device.id
         devices.append(device)
     form.done()
     return Gateway(gateway, name, limits, tuple(devices), path, "")

@@ -55,11 +55,20 @@ class Form:
     errors are found at once. `done` reports the keys that nobody asked for.
     """
 
-    def __init__(self, file: str, node: Any, path: str, line: int, errors: list[ConfigError]):
+    def __init__(
+        self,
+        file: str,
+        node: Any,
+        path: str = "",
+        line: int = 1,
+        errors: list[ConfigError] | None = None,
+        bound: dict[str, tuple[str, int]] | None = None,
+    ) -> None:
         self.file = file
         self.path = path
         self.line = line
-        self.errors = errors
+        self.errors: list[ConfigError] = [] if errors is None else errors
+        self._bound: dict[str, tuple[str, int]] = {} if bound is None else bound
         self._asked: set[str] = set()
         if isinstance(node, Mapping):
             self._node: Mapping[str, Any] = node
@@ -113,6 +122,15 @@ class Form:
     def point(self, key: str) -> str:
         """A point id, ``ASSET.property``."""
         return self.text(key, pattern=_POINT, say="ASSET.property, e.g. MH-012.level")
+
+    def bind(self, key: str) -> str:
+        """A point id that may be bound only once in the file."""
+        point = self.point(key)
+        here = (self.path, self.line_of(key))
+        if point and self._bound.setdefault(point, here) != here:
+            mend = f"Read a point in one place; line {self._bound[point][1]} has it already."
+            self.wrong(key, point, "is bound twice", mend)
+        return point
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """A whole number within `low`..`high`."""
@@ -176,7 +194,8 @@ class Form:
         """The mapping under `key`; an empty one when absent."""
         value = self._get(key, None if required else {}, f"Add `{key}:`.")
         path = f"{self.path}.{key}" if self.path else key
-        return Form(self.file, {} if value is None else value, path, self.line_of(key), self.errors)
+        node = {} if value is None else value
+        return Form(self.file, node, path, self.line_of(key), self.errors, self._bound)
 
     def children(self, key: str, *, say: str) -> list[Form]:
         """The mappings of the list under `key`; at least one is asked for, `say` names it."""
@@ -193,7 +212,8 @@ class Form:
         forms = []
         for i, item in enumerate(value):
             line = int(marks.item(i)[0]) + 1 if marks is not None else self.line_of(key)
-            forms.append(Form(self.file, item, f"{path}[{i}]", line, self.errors))
+            child = Form(self.file, item, f"{path}[{i}]", line, self.errors, self._bound)
+            forms.append(child)
         return forms
 
     def done(self) -> None:
@@ -215,7 +235,7 @@ def read_form(path: Path, build: Callable[[Form], T]) -> tuple[T, bytes]:
     Raises ConfigErrors with every error, by line.
     """
     raw = _bytes(path)
-    form = Form(str(path), _with_lines(path, raw), "", 1, [])
+    form = Form(str(path), _with_lines(path, raw))
     built = build(form)
     if form.errors:
         raise ConfigErrors(sorted(form.errors, key=lambda error: error.line))

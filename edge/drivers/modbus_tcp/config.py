@@ -91,7 +91,7 @@ def read_settings(form: Form, port_offset: int) -> ModbusTcpSettings:
 
 
 def _signal(form: Form, most: int) -> Signal:
-    point = form.point("point")
+    point = form.bind("point")
     table = form.choice("table", TABLES)
     bits = table in BIT_TABLES
     kind = form.choice("type", tuple(REGISTERS), "bool" if bits else None)
