@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple, overload
 
 import numpy as np
@@ -132,7 +133,7 @@ def trim(group: Group, start: int) -> Group:
 
 def head_rows(heads: Sequence[HeadRow]) -> NDArray[np.int64]:
     """Heads as one (n, 6) int64 array."""
-    return np.array(heads, np.int64).reshape(len(heads), 6)
+    return np.fromiter(chain.from_iterable(heads), np.int64, len(heads) * 6).reshape(-1, 6)
 
 
 def _planes(column: NDArray[np.generic]) -> bytes:

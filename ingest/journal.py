@@ -22,6 +22,7 @@ import structlog
 
 from ingest import journal_schema as schema
 from ingest import quarantine
+from ingest.clock import ClockMemory
 from ingest.group import DamagedGroup, Group, HeadRow, Heads, decode, encode, head_rows, trim
 from ingest.ledger import Box, Draft, Kind, Ledger, LedgerRow, Loss
 from ingest.points import PointIndex
@@ -180,6 +181,8 @@ class Journal:
                     schema.insert_losses(db, draft.losses)
                 if draft.rejected:
                     self._quarantine.write(db, draft.rejected)
+                if draft.clocks:
+                    schema.upsert_clocks(db, draft.clocks)
                 if draft.released:
                     quarantine.mark_released(db, draft.released)
             self._ledger.merge(draft)
@@ -324,6 +327,15 @@ class Journal:
     def account(self, source: str, box: str = "") -> Box | None:
         """The committed account of one (source, box); not to be changed."""
         return self._ledger.get(source, box)
+
+    def accounts(self, source: str) -> list[Box]:
+        """The committed accounts of a source, oldest box first; not to be changed."""
+        return self._ledger.boxes(source)
+
+    def clocks(self) -> dict[str, ClockMemory]:
+        """What earlier runs learned about gateway clocks."""
+        with self._reader() as db:
+            return schema.load_clocks(db)
 
     def losses(self, after: int = 0, limit: int = 100) -> list[tuple[int, Loss]]:
         """Declared losses and gaps as (id, range), oldest first, id above `after`."""

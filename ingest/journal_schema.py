@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from ingest import quarantine
+from ingest.clock import ClockMemory
 from ingest.ledger import Box, Loss
 
 VERSION: Final = "1"
@@ -31,6 +32,8 @@ CREATE TABLE IF NOT EXISTS losses (
     id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, box TEXT NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
     at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS clocks (
+    gateway TEXT PRIMARY KEY, boot INTEGER NOT NULL, uptime INTEGER NOT NULL) WITHOUT ROWID;
 """
     + quarantine.SCHEMA
 )
@@ -190,3 +193,17 @@ def select_losses(db: sqlite3.Connection, after: int, limit: int) -> list[tuple[
         (after, limit),
     )
     return [(row[0], Loss(*row[1:])) for row in rows]
+
+
+def load_clocks(db: sqlite3.Connection) -> dict[str, ClockMemory]:
+    """What is known of gateway clocks."""
+    rows = db.execute("SELECT gateway, boot, uptime FROM clocks")
+    return {gateway: ClockMemory(boot, uptime) for gateway, boot, uptime in rows}
+
+
+def upsert_clocks(db: sqlite3.Connection, clocks: Mapping[str, ClockMemory]) -> None:
+    """Keep what is known of gateway clocks."""
+    db.executemany(
+        "INSERT OR REPLACE INTO clocks (gateway, boot, uptime) VALUES (?,?,?)",
+        [(gateway, clock.boot, clock.uptime) for gateway, clock in clocks.items()],
+    )

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from ingest.clock import ClockMemory
 from ingest.group import HeadRow
 from ingest.readings import Readings
 
@@ -193,9 +194,10 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something to quarantine: one item of a message, or a whole message (sequence -1).
+    """Something to quarantine: one reading as a JSON item, or (whole) the payload of a message.
 
-    code is a stable English word, reason a sentence for a person. shift = clock correction.
+    sequence is -1 without one; code is a stable English word, reason a sentence for a person; shift
+    is the clock correction in ms.
     """
 
     source: str
@@ -207,6 +209,7 @@ class Rejected:
     raw: bytes
     at: int
     shift: int = 0
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -222,6 +225,7 @@ class Draft:
     rejected: list[Rejected] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
+    clocks: dict[str, ClockMemory] = field(default_factory=dict)
 
     def box(self, source: str, name: str, kind: Kind) -> Box:
         """The account of (source, box) for change in this draft."""
@@ -239,7 +243,7 @@ class Draft:
 
     def empty(self) -> bool:
         """True when a commit would change nothing."""
-        return not (self.changed or self.released)
+        return not (self.changed or self.released or self.clocks)
 
 
 class Ledger:
@@ -247,7 +251,9 @@ class Ledger:
 
     def __init__(self, boxes: Iterable[Box] = ()) -> None:
         self._boxes = {(b.source, b.name): b for b in boxes}
+        self._sources: dict[str, list[str]] = {}
         self.names: list[tuple[str, str]] = []
+        """(source, box) by number; it only grows."""
         for box in sorted(self._boxes.values(), key=lambda b: b.number):
             self._name(box)
 
@@ -255,6 +261,7 @@ class Ledger:
         while len(self.names) <= box.number:
             self.names.append(("", ""))
         self.names[box.number] = (box.source, box.name)
+        self._sources.setdefault(box.source, []).append(box.name)
 
     def draft(self, received_at: int) -> Draft:
         """A unit of work over the committed state."""
@@ -270,6 +277,10 @@ class Ledger:
     def get(self, source: str, name: str) -> Box | None:
         """The committed account, not to be changed."""
         return self._boxes.get((source, name))
+
+    def boxes(self, source: str) -> list[Box]:
+        """The committed accounts of a source in the order in which they appeared."""
+        return [self._boxes[source, name] for name in self._sources.get(source, ())]
 
     def rows(self) -> list[LedgerRow]:
         """All accounts, by source and box."""

@@ -23,10 +23,10 @@ CREATE TABLE IF NOT EXISTS quarantine (
     id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, box TEXT NOT NULL,
     sequence INTEGER NOT NULL, topic TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL,
     raw BLOB NOT NULL, at INTEGER NOT NULL, shift INTEGER NOT NULL,
-    released INTEGER NOT NULL DEFAULT 0);
+    whole INTEGER NOT NULL, released INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS quarantine_source ON quarantine (source, released, id);
 """
-_COLUMNS = "id, at, source, box, sequence, topic, code, reason, raw, shift, released"
+_COLUMNS = "id, at, source, box, sequence, topic, code, reason, raw, shift, whole, released"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class QuarantineRow:
     reason: str
     raw: bytes
     shift: int
+    whole: bool
     released: bool
 
 
@@ -70,14 +71,25 @@ class Quarantine:
         for r in rejected:
             raw = r.raw[:MAX_RAW]
             rows.append(
-                (r.source, r.box, r.sequence, r.topic, r.code, r.reason, raw, r.at, r.shift)
+                (
+                    r.source,
+                    r.box,
+                    r.sequence,
+                    r.topic,
+                    r.code,
+                    r.reason,
+                    raw,
+                    r.at,
+                    r.shift,
+                    r.whole,
+                )
             )
             count, size = self._held.get(r.source, (0, 0))
             self._held[r.source] = (count + 1, size + len(raw))
             touched.add(r.source)
         db.executemany(
-            "INSERT INTO quarantine (source, box, sequence, topic, code, reason, raw, at, shift)"
-            " VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO quarantine (source, box, sequence, topic, code, reason, raw, at,"
+            " shift, whole) VALUES (?,?,?,?,?,?,?,?,?,?)",
             rows,
         )
         for source in touched:
@@ -111,8 +123,8 @@ def mark_released(db: sqlite3.Connection, ids: Iterable[int]) -> None:
     db.executemany("UPDATE quarantine SET released = 1 WHERE id = ?", [(i,) for i in ids])
 
 
-def _row(r: tuple[int, int, str, str, int, str, str, str, bytes, int, int]) -> QuarantineRow:
-    return QuarantineRow(*r[:10], released=bool(r[10]))
+def _row(r: tuple[int, int, str, str, int, str, str, str, bytes, int, int, int]) -> QuarantineRow:
+    return QuarantineRow(*r[:10], whole=bool(r[10]), released=bool(r[11]))
 
 
 def select(
