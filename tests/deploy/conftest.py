@@ -38,6 +38,7 @@ class Broker:
     folder: Path
     secrets: Path
     tls_port: int
+    pid: int
 
     @property
     def log(self) -> str:
@@ -105,7 +106,7 @@ def run_broker(
                 time.sleep(0.02)
             else:
                 break
-        yield Broker(port, broker_users(secrets), folder, secrets, tls_port)
+        yield Broker(port, broker_users(secrets), folder, secrets, tls_port, process.pid)
     finally:
         process.terminate()
         try:

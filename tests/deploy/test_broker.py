@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -16,9 +17,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from parktwin.access import mosquitto_acl
-from parktwin.secrets import hash_password
+from parktwin.handout import hand_out
+from parktwin.secrets import hash_password, make_secrets, read_secret
 from tests.deploy.compose_file import ROOT
-from tests.deploy.conftest import GATEWAYS, SOURCE, Broker, run_broker
+from tests.deploy.conftest import GATEWAYS, SOURCE, Broker, keep_owner, run_broker
 
 # The table of the contract, written out a second time on purpose.
 WRITES = {"up", "state", "alive", "config/reported"}
@@ -33,7 +35,9 @@ WORD = "seen-only-in-this-test-0123"
 class Client:
     """A connected client that keeps what it receives; `reason` is CONNACK's answer."""
 
-    def __init__(self, broker: Broker, user: str | None, password: str, client_id: str) -> None:
+    def __init__(
+        self, broker: Broker, user: str | None, password: str, client_id: str, keep: bool
+    ) -> None:
         self.received: list[tuple[str, bytes]] = []
         self.reason = ""
         self.ended = threading.Event()
@@ -41,7 +45,10 @@ class Client:
         self._acked: set[int] = set()
         self._change = threading.Condition()
         self._mqtt = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=not keep,
+            reconnect_on_failure=False,
         )
         if user is not None:
             self._mqtt.username_pw_set(user, password)
@@ -82,9 +89,11 @@ class Client:
     def send_and_forget(self, topic: str, payload: bytes) -> None:
         self._mqtt.publish(topic, payload, qos=1)
 
-    def wait_for(self, topic: str) -> None:
+    def wait_for(self, topic: str, count: int = 1) -> None:
         with self._change:
-            assert self._change.wait_for(lambda: any(t == topic for t, _ in self.received), 10)
+            assert self._change.wait_for(
+                lambda: sum(t == topic for t, _ in self.received) >= count, 20
+            )
 
     def close(self) -> None:
         self._mqtt.disconnect()
@@ -93,11 +102,15 @@ class Client:
 
 @contextmanager
 def client(
-    broker: Broker, user: str | None, password: str | None = None, client_id: str = ""
+    broker: Broker,
+    user: str | None,
+    password: str | None = None,
+    client_id: str = "",
+    keep: bool = False,
 ) -> Iterator[Client]:
     if password is None:
         password = broker.users.get(user or "", WORD)
-    connected = Client(broker, user, password, client_id or f"test-{user}")
+    connected = Client(broker, user, password, client_id or f"test-{user}", keep)
     try:
         yield connected
     finally:
@@ -206,6 +219,33 @@ def test_a_gateway_cannot_end_or_take_over_anothers_session(broker: Broker) -> N
                 node.publish("park/GW-OLD/ack")
             own.wait_for("park/GW-OLD/ack")
             assert thief.received == []
+
+
+def test_a_new_gateway_gets_in_after_a_hang_up_signal_and_nobody_is_disconnected(
+    broker: Broker,
+) -> None:
+    with client(broker, "GW-OLD") as running:
+        make_secrets(broker.secrets, [*GATEWAYS, "GW-LATE"])
+        hand_out(broker.secrets, chown=keep_owner)
+        os.kill(broker.pid, signal.SIGHUP)
+        word = read_secret(broker.secrets / "gateways/GW-LATE")
+        for _ in range(50):
+            with client(broker, "GW-LATE", word) as late:
+                if late.reason == "Success":
+                    break
+            time.sleep(0.1)
+        assert late.reason == "Success"
+        assert not running.ended.is_set()
+
+
+def test_the_node_gets_what_came_while_it_was_away(broker: Broker) -> None:
+    with client(broker, "node", client_id="parktwin-node", keep=True) as node:
+        node.subscribe("park/+/up")
+    with client(broker, "GW-OLD") as gateway:
+        for _ in range(1500):  # more than the default queue of 1000
+            gateway.publish("park/GW-OLD/up")
+    with client(broker, "node", client_id="parktwin-node", keep=True) as node:
+        node.wait_for("park/GW-OLD/up", 1500)
 
 
 def test_the_health_check_logs_in_and_reads_one_message(broker: Broker) -> None:

@@ -45,7 +45,7 @@ def test_everything_from_an_index_is_checked_by_its_hash() -> None:
 
 
 def test_the_locks_hold_a_hash_for_every_package() -> None:
-    for name in ("requirements.lock", "deploy/build.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "deploy/build.lock"):
         text = (ROOT / name).read_text()
         entries = re.split(r"\n(?=[a-z0-9])", text.strip())
         assert len(entries) >= 5
