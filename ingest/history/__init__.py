@@ -1,0 +1,1 @@
+"""History: every reading and its roll-ups, kept locally or read from an InfluxDB."""

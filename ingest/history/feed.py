@@ -1,0 +1,97 @@
+"""What changed in the roll-ups and is still to be forwarded: notes in a small SQLite file. A note
+names buckets, not values, so the newest values are sent, whenever that is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from ingest.history.protocol import Every
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Buckets of `level` with start <= bucket < end of these points."""
+
+    level: Every
+    start: int
+    end: int
+    points: NDArray[np.int32]
+
+
+class RollupFeed:
+    """A durable first-in-first-out list of notes. Use from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = self._open()
+        except sqlite3.DatabaseError as error:
+            aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
+            path.rename(aside)
+            log.error("roll-up feed is damaged; starting over", moved_to=str(aside), why=str(error))
+            self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                " level TEXT, start INTEGER, end INTEGER, points BLOB)"
+            )
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def add(self, notes: Sequence[Note]) -> None:
+        """Append durably."""
+        if not notes:
+            return
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT INTO notes (level, start, end, points) VALUES (?,?,?,?)",
+                [(n.level, n.start, n.end, n.points.astype("<i4").tobytes()) for n in notes],
+            )
+            self._db.execute("COMMIT")
+
+    def take(self, limit: int) -> list[tuple[int, Note]]:
+        """The oldest notes with their ids; they stay until `done`."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT id, level, start, end, points FROM notes ORDER BY id LIMIT ?", (limit,)
+            ).fetchall()
+        return [
+            (number, Note(level, start, end, np.frombuffer(points, "<i4").astype(np.int32)))
+            for number, level, start, end, points in rows
+        ]
+
+    def done(self, up_to: int) -> None:
+        """Forget notes up to this id."""
+        with self._lock:
+            self._db.execute("DELETE FROM notes WHERE id <= ?", (up_to,))
+
+    def __len__(self) -> int:
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM notes").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
