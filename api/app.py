@@ -54,6 +54,7 @@ def create_app(services: Services) -> FastAPI:
         services.secrets.pepper,
         services.now_ms,
         public_url=services.public_url,
+        trust_s=services.limits.trust_s,
     )
 
     def present() -> list[Presence]:

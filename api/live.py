@@ -118,6 +118,7 @@ class LiveHub:
         self._online: dict[str, bool] = {}
         self._gateway_list = b"[]"
         self._ticks = GATEWAY_TICKS
+        self._failing = False
         # One thread: stores are read off the event loop, and boards are made in order.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="live-feed")
 
@@ -196,11 +197,16 @@ class LiveHub:
             before = self._board
             try:
                 board = await self._make(values=tick)
-            except Exception:
-                log.exception("the live feed could not read the state")
+            except Exception as error:  # noqa: BLE001 - the feed goes on; screens see the silence
+                if not self._failing:
+                    log.error("live feed cannot read the state", error=str(error), exc_info=True)
+                self._failing = True
                 self.counters.failures += 1
                 await asyncio.sleep(self.limits.tick_s)
                 continue
+            if self._failing:
+                log.info("live feed reads the state again")
+                self._failing = False
             if tick or before is None or before.numbers != board.numbers:
                 for client in self._clients:
                     client.due.set()

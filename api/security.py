@@ -27,9 +27,6 @@ from twin.records.people import Login, Role, find_session
 
 COOKIE: Final = "parktwin_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
-TRUST_S: Final = 2.0
-"""A session or key found valid is not looked up again for so long."""
-
 REMEMBERED: Final = 2_000
 LONGEST_TOKEN: Final = 200
 
@@ -70,7 +67,7 @@ class Caller:
 
 
 class Gate:
-    """Looks callers up in the records, and remembers them for `TRUST_S`."""
+    """Looks callers up in the records, and remembers them for `trust_s`."""
 
     def __init__(
         self,
@@ -79,11 +76,13 @@ class Gate:
         now_ms: Callable[[], int],
         *,
         public_url: str = "",
+        trust_s: float = 2.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._records = records
         self._keys = MachineKeys(pepper)
         self._now_ms = now_ms
+        self._trust_s = trust_s
         self._monotonic = monotonic
         self._public = urlsplit(public_url).netloc.lower()
         self._known: OrderedDict[str, tuple[float, Login | MachineKey]] = OrderedDict()
@@ -129,7 +128,7 @@ class Gate:
 
     def _recall(self, secret: str) -> Login | MachineKey | None:
         entry = self._known.get(secret)
-        if entry is None or self._monotonic() - entry[0] > TRUST_S:
+        if entry is None or self._monotonic() - entry[0] > self._trust_s:
             return None
         return entry[1]
 

@@ -75,12 +75,15 @@ def bucket_table(buckets: Buckets, aggregate: Aggregate, limit: int) -> Table:
     )
 
 
+EMPTY_BUCKETS: Final = Table(("t", "v", "good_share", "covered_s"), (), None)
+
+
 def csv_text(table: Table, zone: ZoneInfo) -> str:
     """RFC 4180 with a header row: local time with offset first, then the columns; null is empty."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(("time", *table.columns))
-    columns: list[Sequence[Any]] = [iso(table.data[0], zone)]
+    columns: list[Sequence[Any]] = [iso(table.data[0], zone)] if table.data else []
     for column in table.data:
         values = column.tolist()
         if column.dtype.kind == "f":

@@ -175,7 +175,7 @@ class Alarms(Shape):
 class Acknowledgement(Shape):
     """Which occurrence was seen, and a word on it."""
 
-    occurrence: int = Field(ge=1, le=2**53)
+    occurrence: int = Field(ge=1, le=2**53, strict=True)
     comment: str | None = Field(default=None, max_length=1000)
 
 

@@ -15,6 +15,7 @@ from api.reply import body_reply, json_reply
 from api.security import Reader
 from api.series import (
     DAY_MS,
+    EMPTY_BUCKETS,
     LONGEST_MS,
     MAX_ROWS,
     Aggregate,
@@ -88,8 +89,8 @@ def _read(
     if every == "raw":
         return raw_table(app.services.history.raw(number, start, end, limit + 1), limit)
     start = app.calendar.start(start, every)
-    found = app.services.history.buckets([number], start, end, every)
-    return bucket_table(found[number], agg, limit)
+    found = app.services.history.buckets([number], start, end, every).get(number)
+    return EMPTY_BUCKETS if found is None else bucket_table(found, agg, limit)
 
 
 def _range(app: Context, from_: str | None, to: str | None, every: Interval) -> tuple[int, int]:
