@@ -132,6 +132,11 @@ class AlarmBook:
         i = self._rules.index.get(alarm)
         return None if i is None or i not in self._standing else self._current(i)
 
+    def raised(self, alarm: str) -> Transition | None:
+        """The raise of an alarm's present occurrence."""
+        i = self._rules.index.get(alarm)
+        return None if i is None else self._raise.get(i)
+
     def open(self) -> list[tuple[Standing, Transition | None]]:
         """Open alarms with the raise of their present occurrence, the newest raise first."""
         found = [
