@@ -293,12 +293,13 @@ class SendWindow:
 
     def replay(self, request: Replay) -> None:
         """Send a range again, after everything else; ranges beyond the hundredth are dropped."""
-        if request.from_ < 1 or request.to < request.from_:
+        order = Order(request.box, request.from_, request.to, "replay")
+        if order.first < 1 or order.last < order.first or order in self._replays:
             return
         if len(self._replays) >= _MOST_REPLAYS:
             self.replays_dropped += 1
             return
-        self._replays.append(Order(request.box, request.from_, request.to, "replay"))
+        self._replays.append(order)
 
     def tick(self, now: float) -> Effects:
         """Time passes: boxes without progress go back, a long silence seals the live box."""
