@@ -118,7 +118,8 @@ class ParquetEngine:
             cursor.close()
         rows = np.empty(len(got["point"]), dtype)
         for name in names:
-            rows[name] = got[name]
+            column = got[name]  # DuckDB takes NaN for NULL and gives NULL as masked
+            rows[name] = column.filled(np.nan) if np.ma.isMaskedArray(column) else column
         return Table(np.asarray(got["point"], np.int32), rows)
 
     def points(self, path: Path) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

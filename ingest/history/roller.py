@@ -75,7 +75,16 @@ class Roller:
         self._flushed_at = clock()
         self._notes: list[Note] = []
         self.computed = 0
-        self._resume()
+        self._resumed = False
+
+    def _ready(self) -> bool:
+        """True when the history shows at least what was taken here, and shows it whole."""
+        if self._history.seen < self._seen or self._history.repairing:
+            return False
+        if not self._resumed:
+            self._resume()
+            self._resumed = True
+        return True
 
     def _resume(self) -> None:
         """Marks that were in memory only: what was held, and coarse buckets, at the frontier."""
@@ -144,7 +153,7 @@ class Roller:
         now = self._clock()
         closed = (int(now * 1000) - self._delay_ms) // MINUTE_MS * MINUTE_MS
         self._restore_lost()
-        if self._history.seen >= self._seen and not self._history.repairing:
+        if self._ready():
             self._work(closed, now)
         full = self._rolled.held >= self._rolled.capacity
         if full or now - self._flushed_at >= self._flush_s:
@@ -153,7 +162,8 @@ class Roller:
     def settle(self) -> None:
         """Compute all that is over now without waiting for more (tests, tools, shutdown)."""
         closed = (int(self._clock() * 1000) - self._delay_ms) // MINUTE_MS * MINUTE_MS
-        self._work(closed, float("inf"))
+        if self._ready():
+            self._work(closed, float("inf"))
 
     def flush(self) -> None:
         """Put computed buckets on disk, then the notes, then the position."""
