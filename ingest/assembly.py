@@ -256,9 +256,13 @@ class Assembly:
                 return found.faults[0][1]
             return foreign_columns(found.rows)
         try:
-            item = decode.read_item(json.loads(row.raw))
+            data = json.loads(row.raw)
         except (ValueError, RecursionError):
             return row.reason
+        if row.code == "poison" and isinstance(data, dict):
+            only = data.get("readings")
+            data = only[0] if isinstance(only, list) and len(only) == 1 else None
+        item = decode.read_item(data)
         if len(item) != 4:
             return item[1]
         readings = native_columns([item], self._journal.points.lookup().get)

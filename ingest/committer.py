@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -236,7 +237,7 @@ class Committer:
             return self._sorter.sort(message)
         except Exception as error:
             self.counters.internal_errors += 1
-            log.exception("message not read", topic=message.topic)
+            log.error("message not read", topic=message.topic, where=_where())
             return Bad(message, "?", Refused("internal", f"internal error: {error!r}"), False)
 
     def _settle(self, arrivals: list[Arrival]) -> None:
@@ -262,7 +263,7 @@ class Committer:
                 pause = min(pause * 2, _RETRY_S[1])
             except Exception as error:
                 self.counters.internal_errors += 1
-                log.exception("group not assembled", arrivals=len(arrivals))
+                log.error("group not assembled", arrivals=len(arrivals), where=_where())
                 self._isolate(arrivals, error)
                 return
             else:
@@ -361,6 +362,11 @@ class Committer:
         waiting = list(self._queue)
         self._queue.clear()
         self._refuse(waiting)
+
+
+def _where() -> str:
+    """The error being handled, by its last calls: no locals, no colours, cheap in a flood."""
+    return traceback.format_exc(limit=-3)
 
 
 def _size(arrival: Arrival) -> int:

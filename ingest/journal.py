@@ -221,6 +221,22 @@ class Journal:
                 self._tail_size -= len(self._tail.popleft().readings)
             self._end = group.end
 
+    def backup(self, target: Path) -> None:
+        """Copy the journal as it is now to a new file, while it is being written."""
+        with self._reader() as db, contextlib.closing(sqlite3.connect(target)) as copy:
+            db.backup(copy)
+
+    def renew_epoch(self) -> str:
+        """Begin another history: after this file was restored from a backup.
+
+        Gateways that see the new epoch in an acknowledgement send again what they still keep.
+        """
+        epoch = uuid.uuid4().hex
+        with self._write, self._transaction() as db:
+            db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (epoch,))
+        self.epoch = epoch
+        return epoch
+
     def trim(self, keep_from: int, older_than_ms: int = MIN_AGE_MS) -> int:
         """Delete groups that every consumer has passed and that are old; returns readings deleted.
 

@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -238,7 +239,7 @@ class MqttSource:
                 self._turn(_TICK_S)
             except Exception:
                 self.counters.loop_errors += 1
-                log.exception("MQTT loop")
+                log.error("MQTT loop", where=traceback.format_exc(limit=-3))
                 self._drop_connection()
                 self._stopping.wait(_BACKOFF_S[0])
         self._leave()
