@@ -23,6 +23,7 @@ FAULT_COIL: Final = 9000
 SILENCE_COIL: Final = 9001
 SILENCE_S: Final = 60.0
 
+_WRITES: Final = (5, 15)  # one coil, many coils
 _TABLE_OF: Final = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 
 
@@ -103,6 +104,8 @@ class SimulatedUnit:
         if written is not None:
             self._write(function, address, list(written))
             return None
+        if function in _WRITES:
+            return None  # pymodbus reads back what it wrote, to answer
         now = self._clock()
         if now < self._silent_until:
             await self._stay_silent()
@@ -154,7 +157,7 @@ class SimulatedUnit:
         return value + fault.add * max(grown, 0.0)
 
     def _write(self, function: int, address: int, values: list[int] | list[bool]) -> None:
-        if function not in (5, 15):
+        if function not in _WRITES:
             return
         for i, value in enumerate(values):
             if address + i == FAULT_COIL:
