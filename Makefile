@@ -52,6 +52,7 @@ screen-vendor: $(VENV)/.dev
 lock:
 	$(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.lock
 	$(VENV)/bin/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements-dev.lock
+	echo 'hatchling>=1.27' | $(VENV)/bin/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -q -o deploy/build.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -91,12 +91,15 @@ def edge_run(
     home: Annotated[Path, typer.Option(help="folder of the outbox")],
     broker: Annotated[str, typer.Option(help="mqtt://user@host:port")],
     password_file: Annotated[Path | None, typer.Option(help="the gateway's password")] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="authority of the broker's certificate, for mqtts://")
+    ] = None,
     port_offset: PortOffset = 0,
 ) -> None:
     """Run a gateway: read its devices, keep every reading until the platform has it."""
     from parktwin.edge_command import run_gateway
 
-    raise typer.Exit(run_gateway(file, home, broker, password_file, port_offset))
+    raise typer.Exit(run_gateway(file, home, broker, password_file, ca_file, port_offset))
 
 
 @edge_app.command("check")

@@ -45,7 +45,12 @@ def _fail(problem: object) -> int:
 
 
 def run_gateway(
-    file: Path, home: Path, broker: str, password_file: Path | None, port_offset: int
+    file: Path,
+    home: Path,
+    broker: str,
+    password_file: Path | None,
+    ca_file: Path | None,
+    port_offset: int,
 ) -> int:
     """Run one gateway until SIGTERM or Ctrl-C."""
     logs.set_up()
@@ -56,7 +61,9 @@ def run_gateway(
     try:
         password = password_file.read_text(encoding="utf-8").strip() if password_file else ""
         gateway = load_gateway(file, port_offset)
-        address = BrokerAddress.parse(broker, user=_user(broker, gateway.id), password=password)
+        address = BrokerAddress.parse(
+            broker, user=_user(broker, gateway.id), password=password, ca=ca_file
+        )
         asyncio.run(run(gateway, address))
     except (ConfigErrors, OutboxInUse, OSError, sqlite3.Error, ValueError) as problem:
         return _fail(problem)

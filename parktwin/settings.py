@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from parktwin.secrets import SecretError, refuse_default
+
 
 class SettingsError(Exception):
     """A setting that cannot work; the message names it, its value and the mend."""
@@ -25,6 +27,9 @@ class Settings(BaseSettings):
 
     home: Annotated[Path, Field(description="folder of everything the node writes")] = Path("var")
     park: Annotated[Path, Field(description="folder of the park model")] = Path("parks/demo")
+    secrets: Annotated[
+        Path | None, Field(description="folder with session-pepper; in the home folder if empty")
+    ] = None
     http_host: Annotated[str, Field(description="address the node listens on")] = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535, description="its port")] = 8000
     public_url: Annotated[
@@ -36,6 +41,9 @@ class Settings(BaseSettings):
     broker_password_file: Annotated[Path | None, Field(description="the node's password there")] = (
         None
     )
+    broker_ca_file: Annotated[
+        Path | None, Field(description="authority of the broker's certificate, for mqtts://")
+    ] = None
     broker_window: Annotated[
         int,
         Field(ge=10, le=20000, description="unacknowledged messages the broker may have under way"),
@@ -57,8 +65,8 @@ class Settings(BaseSettings):
     def secret(self, name: str) -> str:
         """The content of the file that setting `name` (e.g. ``broker_password_file``) points to.
 
-        Empty when the setting is empty. Raises `SettingsError` when the file cannot be read or
-        is empty.
+        Empty when the setting is empty. Raises `SettingsError` when the file cannot be read, is
+        empty, or holds a secret that is short or publicly known.
         """
         path: Path | None = getattr(self, name)
         if path is None:
@@ -71,8 +79,10 @@ class Settings(BaseSettings):
                 f"{variable}={path} cannot be read ({problem.strerror}). "
                 "Point it to a file that this user may read."
             ) from problem
-        if not value:
-            raise SettingsError(f"{variable}={path} is empty. Put the secret into the file.")
+        try:
+            refuse_default(value, path)
+        except SecretError as problem:
+            raise SettingsError(f"{variable}: {problem}") from problem
         return value
 
     def records_address(self) -> str:

@@ -190,7 +190,7 @@ def test_every_secret_file_that_a_service_names_is_handed_to_it() -> None:
 
 
 def test_the_node_gets_settings_that_it_knows() -> None:
-    known = {f"PARKTWIN_{name.upper()}" for name in Settings.model_fields} | {"PARKTWIN_SECRETS"}
+    known = {f"PARKTWIN_{name.upper()}" for name in Settings.model_fields}
     assert set(SERVICES["node"]["environment"]) <= known
 
 
