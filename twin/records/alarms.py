@@ -18,9 +18,6 @@ from twin.model.names import Name
 from twin.records.schema import AlarmRow, NotificationRow, TransitionRow
 from twin.records.store import Unit
 
-# Rows in one statement; PostgreSQL takes 65,535 parameters, SQLite 32,766.
-_ROWS = 500
-
 
 @dataclass(frozen=True, slots=True)
 class RecordedTransition:
@@ -33,13 +30,13 @@ class RecordedTransition:
 def save_standings(unit: Unit, standings: Iterable[Standing]) -> None:
     """Write how these alarms stand now; one row for each, whatever was there before."""
     rows = [_alarm_values(standing) for standing in standings]
+    if not rows:
+        return
     postgres = unit.get_bind().dialect.name == "postgresql"
-    for start in range(0, len(rows), _ROWS):
-        part = rows[start : start + _ROWS]
-        maker = postgresql.insert if postgres else sqlite.insert
-        statement = maker(AlarmRow).values(part)
-        changed = {name: statement.excluded[name] for name in part[0] if name != "id"}
-        unit.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed))
+    statement = (postgresql.insert if postgres else sqlite.insert)(AlarmRow)
+    changed = {name: statement.excluded[name] for name in rows[0] if name != "id"}
+    upsert = statement.on_conflict_do_update(index_elements=["id"], set_=changed)
+    unit.connection().execute(upsert, rows)
 
 
 def load_standings(unit: Unit) -> list[Standing]:
