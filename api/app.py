@@ -95,7 +95,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.gate = gate
     app.state.context = Context(services, gate, hub, Attempts(), meters, probes, present)
     errors.install(app)
-    app.add_middleware(Guard, observe=meters.request)
+    app.add_middleware(Guard, observe=meters.request, prefix=PREFIX)
     api = APIRouter(prefix=PREFIX, responses=PROBLEM)
     for module in (
         session,

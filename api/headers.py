@@ -54,10 +54,12 @@ class Guard:
         app: ASGIApp,
         *,
         observe: RequestObserver,
+        prefix: str,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
         self._observe = observe
+        self._prefix = prefix
         self._timer = timer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,8 +98,14 @@ class Guard:
             log.exception("request failed", path=scope["path"], request=request_id)
             await answer(Problem("internal", request=request_id))
         finally:
-            route = getattr(scope.get("route"), "path", "other")
-            self._observe(route, scope["method"], status, self._timer() - begun)
+            self._observe(self._route(scope), scope["method"], status, self._timer() - begun)
+
+    def _route(self, scope: Scope) -> str:
+        """The template of the route that answered. Routers know their paths without the prefix."""
+        path: str | None = getattr(scope.get("route"), "path", None)
+        if not path:  # the screen is mounted, not routed
+            return "screen" if "endpoint" in scope else "other"
+        return self._prefix + path if scope["path"].startswith(self._prefix + "/") else path
 
 
 def _declared_length(headers: Headers) -> int:

@@ -197,7 +197,7 @@ class LiveHub:
             before = self._board
             try:
                 board = await self._make(values=tick)
-            except Exception as error:  # noqa: BLE001 - the feed goes on; screens see the silence
+            except Exception as error:  # the feed goes on; screens see the silence
                 if not self._failing:
                     log.error("live feed cannot read the state", error=str(error), exc_info=True)
                 self._failing = True

@@ -21,31 +21,12 @@ from ingest.consume import ConsumerThread
 from ingest.gateways import GatewayBook
 from ingest.history.protocol import History
 from ingest.journal import Journal
+from twin.alarms.view import AlarmView
 from twin.model import Name, Park
 from twin.records import Records
 from twin.state import Snapshot
 
 Wake = Callable[[], None]
-
-
-class Alarm(Protocol):
-    """An open alarm, a frozen dataclass that is shown as it is."""
-
-    @property
-    def id(self) -> str:
-        """ "rule:point"."""
-
-    @property
-    def occurrence(self) -> int:
-        """Counts its raises."""
-
-    @property
-    def priority(self) -> str:
-        """critical, high, medium or low."""
-
-    @property
-    def unacked(self) -> bool:
-        """Waits for an operator."""
 
 
 class LiveSource(Protocol):
@@ -57,12 +38,12 @@ class LiveSource(Protocol):
     def changed_since(self, version: int) -> tuple[int, NDArray[np.integer[Any]]]:
         """The version now, and the indices of points that changed after `version`."""
 
-    def alarms(self) -> Sequence[Alarm]:
+    def alarms(self) -> Sequence[AlarmView]:
         """Open alarms: active, or unacknowledged."""
 
     def acknowledge(
         self, alarm_id: str, occurrence: int, user: str, comment: str | None, now_ms: int
-    ) -> Alarm:
+    ) -> AlarmView:
         """Raises `StaleOccurrence` and `UnknownAlarm`."""
 
     def subscribe(self, wake: Wake) -> Wake:

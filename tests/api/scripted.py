@@ -7,41 +7,46 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.api.parks import LEVEL
 from twin.alarms.book import StaleOccurrence, UnknownAlarm
+from twin.alarms.view import AlarmView
 from twin.model import Name
 from twin.state import LiveState, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptedAlarm:
-    """An open alarm with the members that callers are promised."""
-
-    id: str = f"level-high:{LEVEL}"
-    occurrence: int = 1
-    rule: str = "level-high"
-    point: str = LEVEL
-    asset: str = "MH-1"
-    name: Name = Name("液位高", "Level high")  # noqa: RUF009 - frozen
-    message: Name = Name("液位 2.6 m", "Level 2.6 m")  # noqa: RUF009 - frozen
-    priority: str = "high"
-    state: str = "UNACK"
-    active: bool = True
-    unacked: bool = True
-    since: int = 1_763_890_000_000
-    raised_at: int = 1_763_890_000_100
-    value: float | None = 2.6
-    limit: float | None = 2.5
-    unit: str = "m"
-    consequence: Name = Name("可能溢流", "May overflow")  # noqa: RUF009 - frozen
-    action: Name = Name("检查下游", "Check downstream")  # noqa: RUF009 - frozen
-    acked_by: str | None = None
-    acked_at: int | None = None
+def scripted_alarm(**changes: Any) -> AlarmView:
+    """An open alarm on `LEVEL`."""
+    words = {
+        "name": Name("液位高", "Level high"),
+        "message": Name("液位 2.6 m", "Level 2.6 m"),
+        "consequence": Name("可能溢流", "May overflow"),
+        "action": Name("检查下游", "Check downstream"),
+    }
+    plain = {
+        "id": f"level-high:{LEVEL}",
+        "occurrence": 1,
+        "rule": "level-high",
+        "point": LEVEL,
+        "asset": "MH-1",
+        "priority": "high",
+        "state": "UNACK",
+        "active": True,
+        "unacked": True,
+        "since": 1_763_890_000_000,
+        "raised_at": 1_763_890_000_100,
+        "value": 2.6,
+        "limit": 2.5,
+        "unit": "m",
+        "acked_by": None,
+        "acked_at": None,
+    }
+    return AlarmView(**{**words, **plain, **changes})
 
 
 class ScriptedTwin:
@@ -49,7 +54,7 @@ class ScriptedTwin:
 
     def __init__(self, points: int) -> None:
         self.state = LiveState(points)
-        self.open: dict[str, ScriptedAlarm] = {}
+        self.open: dict[str, AlarmView] = {}
         self._lock = threading.Lock()
         self._wakes: list[Callable[[], None]] = []
 
@@ -63,14 +68,14 @@ class ScriptedTwin:
         with self._lock:
             return self.state.changed_since(version)
 
-    def alarms(self) -> list[ScriptedAlarm]:
+    def alarms(self) -> list[AlarmView]:
         """What the test put in `open`."""
         with self._lock:
             return list(self.open.values())
 
     def acknowledge(
         self, alarm_id: str, occurrence: int, user: str, comment: str | None, now_ms: int
-    ) -> ScriptedAlarm:
+    ) -> AlarmView:
         """Compare and set."""
         with self._lock:
             alarm = self.open.get(alarm_id)
@@ -104,7 +109,7 @@ class ScriptedTwin:
                 ts,
             )
 
-    def put(self, alarm: ScriptedAlarm) -> None:
+    def put(self, alarm: AlarmView) -> None:
         """Open or change an alarm, as a transition does."""
         with self._lock:
             self.open[alarm.id] = alarm

@@ -15,7 +15,7 @@ from api.services import Secrets
 from tests.api.conftest import Login
 from tests.api.parks import ENERGY, LEVEL
 from tests.api.plant import PASSWORD, Plant, now_ms
-from tests.api.scripted import ScriptedAlarm
+from tests.api.scripted import scripted_alarm
 from twin.records.audit import read_audit
 from twin.records.people import Role, change_role, disable_user, find_user
 
@@ -66,7 +66,7 @@ def test_the_matrix_covers_every_documented_address(anyone: TestClient) -> None:
 def test_each_role_reaches_exactly_what_it_may(
     role: str, anyone: TestClient, login: Login, plant: Plant
 ) -> None:
-    plant.twin.put(ScriptedAlarm())
+    plant.twin.put(scripted_alarm())
     client = login(role) if role else anyone
     refused = 403 if role else 401
     for method, path, body, roles, _ in ADDRESSES:
@@ -81,7 +81,7 @@ def test_each_role_reaches_exactly_what_it_may(
 def test_a_machine_key_reads_points_and_nothing_else(anyone: TestClient, plant: Plant) -> None:
     key = plant.key([LEVEL], Role.ADMIN)
     anyone.headers["Authorization"] = f"Bearer {key}"
-    plant.twin.put(ScriptedAlarm())
+    plant.twin.put(scripted_alarm())
     for method, path, body, _, keys in ADDRESSES:
         assert ask(anyone, method, path, body) == (200 if keys else 403), (method, path)
 
@@ -131,7 +131,7 @@ def test_the_session_cookie_cannot_be_read_by_scripts_nor_sent_by_other_sites(
 
 
 def test_a_change_needs_the_csrf_token_of_its_own_session(login: Login, plant: Plant) -> None:
-    plant.twin.put(ScriptedAlarm())
+    plant.twin.put(scripted_alarm())
     client = login("operator")
     good = client.headers.pop("X-CSRF-Token")
     path, body = f"/api/v1/alarms/{ALARM}/ack", {"occurrence": 1}
@@ -160,7 +160,7 @@ def test_a_change_needs_the_csrf_token_of_its_own_session(login: Login, plant: P
 def test_a_page_of_another_site_cannot_log_in_or_change_anything(
     headers: dict[str, str], login: Login, plant: Plant
 ) -> None:
-    plant.twin.put(ScriptedAlarm())
+    plant.twin.put(scripted_alarm())
     client = login("operator")
     answer = client.post(f"/api/v1/alarms/{ALARM}/ack", json={"occurrence": 1}, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (403, "/docs#cross-origin")
@@ -177,7 +177,7 @@ def test_behind_a_proxy_the_public_address_is_our_own_site(plant: Plant) -> None
 
 
 def test_a_form_cannot_pass_for_json(login: Login, plant: Plant) -> None:
-    plant.twin.put(ScriptedAlarm())
+    plant.twin.put(scripted_alarm())
     client = login("operator")
     for media in ("text/plain", "application/x-www-form-urlencoded", ""):
         answer = client.post(
