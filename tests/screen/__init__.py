@@ -1,0 +1,1 @@
+"""Tests of the operations screen in a real browser, against a server that can misbehave."""
