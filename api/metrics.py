@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from api import health
+from api.intake_metrics import intake
 from api.live import LiveHub
 from api.services import Probe, Services
 
@@ -89,6 +90,7 @@ class _Node(Collector):
     def collect(self) -> Iterable[Metric]:
         """One scrape."""
         yield from self._ledger()
+        yield from intake(self._services.committer, self._services.mqtt)
         yield from self._consumers()
         yield from self._twin()
         yield from self._live()

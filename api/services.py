@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from api.language import Words
 from api.limits import Limits
+from ingest.committer import Committer
 from ingest.consume import ConsumerThread
 from ingest.gateways import GatewayBook
 from ingest.history.protocol import History
 from ingest.journal import Journal
+from ingest.mqtt import MqttCounters
 from twin.alarms.view import AlarmView
 from twin.model import Name, Park
 from twin.records import Records
@@ -48,6 +50,18 @@ class LiveSource(Protocol):
 
     def subscribe(self, wake: Wake) -> Wake:
         """Have `wake` called, in any thread, after transitions and ticks; returns the undoing."""
+
+
+class BrokerLink(Protocol):
+    """The connection to the broker, e.g. `ingest.mqtt.MqttSource`, as far as metrics tell of it."""
+
+    @property
+    def counters(self) -> MqttCounters:
+        """Totals since start."""
+
+    @property
+    def connected(self) -> bool:
+        """There is a connection and a subscription."""
 
 
 Probe = Callable[[], Words | None]
@@ -82,10 +96,10 @@ class Services:
     """Everything `api.app.create_app` needs.
 
     gateways: what was heard of them; gateway_names: what people call them, by id; consumers: the
-    journal's, for readiness and metrics; lag_ms: how far the twin is behind the journal;
-    last_audit: the newest audit report (a dataclass), None before the first; probes: named checks
-    of `/readyz`; public_url: how browsers reach the node when a proxy stands before it; now_ms:
-    wall clock.
+    journal's, for readiness and metrics; committer, mqtt: the way in, for metrics; lag_ms: how far
+    the twin is behind the journal; last_audit: the newest audit report (a dataclass), None before
+    the first; probes: named checks of `/readyz`; public_url: how browsers reach the node when a
+    proxy stands before it; now_ms: wall clock.
     """
 
     park: Park
@@ -97,6 +111,8 @@ class Services:
     gateways: GatewayBook
     gateway_names: Mapping[str, Name] = field(default_factory=dict)
     consumers: Sequence[ConsumerThread] = ()
+    committer: Committer | None = None
+    mqtt: BrokerLink | None = None
     screen_dir: Path | None = None
     lag_ms: Callable[[], int] = _no_lag
     last_audit: Callable[[], object | None] = _nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from api import health
 from api.app import create_app
 from api.language import Words
 from api.problems import KINDS
+from ingest.committer import Committer
 from ingest.consume import ConsumerThread
+from ingest.mqtt import MqttCounters
 from tests.api.conftest import Login
 from tests.api.parks import LEVEL
 from tests.api.plant import Plant, now_ms
@@ -78,6 +81,14 @@ def test_a_consumer_is_checked_without_being_asked_for(plant: Plant) -> None:
         assert list(client.get("/readyz").json()["wrong"]) == ["consumer history"]
 
 
+@dataclass
+class Link:
+    """A connection to a broker, down."""
+
+    counters: MqttCounters = field(default_factory=MqttCounters)
+    connected: bool = False
+
+
 def scrape(plant: Plant) -> str:
     """All metrics, with something of everything."""
     now = now_ms()
@@ -86,7 +97,13 @@ def scrape(plant: Plant) -> str:
     plant.gateways.seen({"GW-1": (now, 0)})
     thread = ConsumerThread(plant.journal, plant.history)
     probes = {"disk": health.true(lambda: True, Words("", ""))}
-    services = plant.services(consumers=[thread], probes=probes, screen_dir=SCREEN)
+    services = plant.services(
+        consumers=[thread],
+        committer=Committer(plant.journal),
+        mqtt=Link(),
+        probes=probes,
+        screen_dir=SCREEN,
+    )
     with TestClient(create_app(services), client=("127.0.0.1", 50_000)) as client:
         client.get("/api/v1/park")
         client.request("BREW", "/api/v1/park")
@@ -111,6 +128,7 @@ def test_metrics_tell_what_the_node_took_in(plant: Plant) -> None:
     assert 'route="/api/v1/points/{point}/history"' in text
     assert "points/x/" not in text
     assert 'route="screen"' in text
+    assert "parktwin_mqtt_connected 0.0" in text
     assert "app.js" not in text
 
 
