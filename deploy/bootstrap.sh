@@ -44,6 +44,6 @@ if [ -z "$uv" ]; then
 fi
 
 say "installing the packages of $lock (hash-checked)"
-"$uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r "$lock"
+"$uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r "$lock"
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .
 say "ready"
