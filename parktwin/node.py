@@ -1,0 +1,368 @@
+"""One node: the journal, its consumers, MQTT and HTTP wired together, started and stopped in order.
+
+Owns the wiring and the regular chores (trimming the journal, the audit); every part it joins is
+told what it needs and knows nothing of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import logging.handlers
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+from ingest.audit import Audit
+
+from api import health
+from api.app import create_app
+from api.language import Words
+from api.server import config, listen
+from api.services import Secrets, Services
+from edge.config import ConfigErrors, Gateway, load_gateway
+from ingest.bindings import BindingError, Bindings
+from ingest.columns import Limits
+from ingest.committer import Committer
+from ingest.consume import Consumer, ConsumerThread
+from ingest.cursor import Cursors
+from ingest.forward import Forwarder
+from ingest.gateways import GatewayBook
+from ingest.history.feed import RollupFeed
+from ingest.history.influx_client import InfluxLink
+from ingest.history.lineprotocol import Lines
+from ingest.history.local import LocalHistory
+from ingest.history.roller import Roller, traits_of
+from ingest.journal import Journal
+from ingest.live import LiveTwin
+from ingest.mqtt import MqttSettings, MqttSource
+from parktwin import logs
+from parktwin.secrets import SecretError, make_secrets, read_secret
+from parktwin.settings import Settings, SettingsError
+from twin.model import ModelErrors, Name, Park
+from twin.model.load import load_park
+from twin.records import Records, RecordsConfigError, RecordsUnavailable
+from twin.records.people import Role, create_user, find_user, issue_login_code
+
+SCREEN: Final = Path(__file__).parent.parent / "dashboards" / "screen"
+LOGIN_CODE_MS: Final = 24 * 3600 * 1000
+TRIM_EVERY_S: Final = 60.0
+AUDIT_EVERY_S: Final = 3600.0
+HOLD_EVERY_S: Final = 1.0
+BACKLOG: Final = 5_000
+"""Readings waiting in a gateway's outbox from which on its silence says nothing about the park."""
+
+log = structlog.get_logger(__name__)
+
+
+class NodeError(Exception):
+    """Why the node does not start, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Influx:
+    link: InfluxLink
+    cursors: Cursors
+    feed: RollupFeed
+    forwarder: Forwarder
+
+    def close(self) -> None:
+        self.cursors.close()
+        self.feed.close()
+        self.link.close()
+
+
+class Node:
+    """Everything that runs behind one address. `start`, then serve `app`, then `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        home = settings.home
+        home.mkdir(parents=True, exist_ok=True)
+        self.park = _park(settings.park)
+        self.gateways = _gateways(self.park)
+        secrets = _secrets(settings)
+        self.journal = Journal(home / "journal.db")
+        self.journal.points.ensure(self.park.points)
+        self.records = Records.open(settings.records_address())
+        self.book = GatewayBook()
+        self.committer = Committer(
+            self.journal,
+            bindings=_bindings(self.park, self.journal),
+            limits=_limits(self.park, self.journal),
+            book=self.book,
+            window=settings.broker_window,
+        )
+        self.mqtt = MqttSource(
+            _mqtt(settings), self.committer.submit_all, lambda: self.committer.waiting
+        )
+        self.committer.attach(self.mqtt)
+        self.history = LocalHistory(
+            home / "history",
+            self.park.timezone,
+            journal=self.journal,
+            traits=traits_of(self.park.points, self.journal.points),
+            retain_days=settings.retain_days,
+        )
+        self._influx = _influx(settings, home, self.park, self.journal, self.history)
+        self.roller = Roller(self.history, feed=self._influx.feed if self._influx else None)
+        self.live = LiveTwin.open(
+            self.park,
+            self.journal,
+            self.records,
+            home / "live.checkpoint",
+            latest=self.history.latest,
+            store=lambda readings: self.committer.store("twin", readings),
+        )
+        consumers: list[tuple[Consumer, int]] = [
+            (self.live, 0),
+            (self.history, 200),
+            (self.roller, 500),
+        ]
+        if self._influx is not None:
+            consumers.append((self._influx.forwarder, 200))
+        self.threads = [
+            ConsumerThread(self.journal, consumer, min_batch_ms=pause)
+            for consumer, pause in consumers
+        ]
+        self.audit = Audit(
+            self.journal, self.history, self._influx.link if self._influx else None, self.park
+        )
+        self._stopping = threading.Event()
+        self._chores = threading.Thread(target=self._do_chores, name="chores", daemon=True)
+        self.services = Services(
+            park=self.park,
+            journal=self.journal,
+            history=self.history,
+            live=self.live,
+            records=self.records,
+            secrets=Secrets(secrets),
+            gateways=self.book,
+            gateway_names={g.id: Name(g.name.zh, g.name.en) for g in self.gateways},
+            consumers=self.threads,
+            screen_dir=SCREEN,
+            lag_ms=self.lag_ms,
+            last_audit=lambda: self.audit.last,
+            probes=self._probes(),
+            public_url=settings.public_url,
+        )
+
+    def start(self) -> None:
+        """Start every thread; MQTT last, when what it brings can be kept."""
+        self.committer.start()
+        for thread in self.threads:
+            thread.start()
+        self.history.start_upkeep()
+        self._chores.start()
+        self.mqtt.start()
+
+    def stop(self) -> None:
+        """Stop in reverse: what came in is committed, what is gathered goes to disk."""
+        self._stopping.set()
+        self.mqtt.stop()
+        self.committer.stop()
+        for thread in self.threads:
+            thread.stop()
+        if self._chores.is_alive():
+            self._chores.join(30)
+        self.live.close()
+        self.history.close()
+        if self._influx is not None:
+            self._influx.close()
+        self.records.close()
+        self.journal.close()
+
+    def lag_ms(self) -> int:
+        """How far the twin is behind the journal: 0, or the age of the oldest unread reading."""
+        thread = self.threads[0]
+        if not thread.lag():
+            return 0
+        waiting = self.journal.read(thread.next, 1)
+        return max(0, time.time_ns() // 1_000_000 - waiting[0].received_at) if waiting else 0
+
+    def login_code(self) -> str:
+        """A code that lets the administrator in once, within a day; made with the first account."""
+        now = time.time_ns() // 1_000_000
+        with self.records.unit() as unit:
+            admin = find_user(unit, "admin") or create_user(unit, "admin", None, Role.ADMIN, now)
+            return issue_login_code(unit, admin, now, LOGIN_CODE_MS)
+
+    def _probes(self) -> Mapping[str, Callable[[], Words | None]]:
+        return {
+            "journal": health.true(
+                lambda: self.committer.healthy,
+                Words(
+                    "日志写入失败，读数未被确认。请检查磁盘。",
+                    "The journal cannot be written, so nothing is acknowledged. Check the disk.",
+                ),
+            ),
+            "broker": self._broker_words,
+            "disk": health.disk_free(self.settings.home),
+        }
+
+    def _broker_words(self) -> Words | None:
+        if self.mqtt.connected and self.mqtt.alive:
+            return None
+        why = self.mqtt.problem
+        return Words(f"未连接消息代理：{why}", f"No connection to the broker: {why}")
+
+    def _do_chores(self) -> None:
+        points = {g.id: [p for p in g.points if self._owner(p) != g.id] for g in self.gateways}
+        held: frozenset[str] = frozenset()
+        next_trim = time.monotonic() + TRIM_EVERY_S
+        next_audit = time.monotonic() + TRIM_EVERY_S
+        while not self._stopping.wait(HOLD_EVERY_S):
+            now = frozenset(v.id for v in self.book.all() if not v.online or v.waiting > BACKLOG)
+            if now != held:
+                held = now
+                self.live.hold(point for gateway in held for point in points.get(gateway, ()))
+            try:
+                if time.monotonic() >= next_trim:
+                    next_trim = time.monotonic() + TRIM_EVERY_S
+                    self._trim()
+                if time.monotonic() >= next_audit:
+                    next_audit = time.monotonic() + AUDIT_EVERY_S
+                    self.audit.run()
+            except Exception:
+                log.exception("a chore failed; it is done again later")
+
+    def _owner(self, point: str) -> str:
+        known = self.park.points.get(point)
+        return known.asset if known else ""
+
+    def _trim(self) -> None:
+        keep_from = min(thread.consumer.position() for thread in self.threads)
+        self.journal.trim(keep_from, self.settings.journal_hours * 3600 * 1000)
+
+
+def _park(folder: Path) -> Park:
+    try:
+        return load_park(folder)
+    except ModelErrors as problems:
+        lines = "\n".join(f"  {error}" for error in problems.errors)
+        raise NodeError(
+            f"the park model in {folder} has errors:\n{lines}\n"
+            f"Mend them and check with: parktwin model check {folder}"
+        ) from problems
+
+
+def _gateways(park: Park) -> Sequence[Gateway]:
+    try:
+        return [load_gateway(file) for file in park.gateways.values()]
+    except ConfigErrors as problems:
+        raise NodeError(str(problems)) from problems
+
+
+def _secrets(settings: Settings) -> bytes:
+    folder = settings.secrets or settings.home / "secrets"
+    if settings.secrets is None:
+        make_secrets(folder)
+    return read_secret(folder / "session-pepper").encode()
+
+
+def _bindings(park: Park, journal: Journal) -> Bindings:
+    try:
+        return Bindings(park.bindings, {p: i for i, p in enumerate(journal.points.ids())})
+    except BindingError as problem:
+        raise NodeError(f"bindings.csv: {problem}") from problem
+
+
+def _limits(park: Park, journal: Journal) -> Limits:
+    known = (park.points.get(name) for name in journal.points.ids())
+    return Limits.of((p.low, p.high) if p else (None, None) for p in known)
+
+
+def _mqtt(settings: Settings) -> MqttSettings:
+    return MqttSettings(
+        url=settings.broker_url,
+        password=settings.secret("broker_password_file"),
+        window=settings.broker_window,
+        ca_file=str(settings.broker_ca_file or ""),
+    )
+
+
+def _influx(
+    settings: Settings, home: Path, park: Park, journal: Journal, history: LocalHistory
+) -> _Influx | None:
+    if not settings.influxdb_url:
+        return None
+    link = InfluxLink(
+        settings.influxdb_url,
+        org=settings.influxdb_org,
+        token=settings.secret("influxdb_token_file"),
+    )
+    cursors = Cursors(home / "influxdb-cursor.db")
+    feed = RollupFeed(home / "influxdb-rollups.db")
+    forwarder = Forwarder(
+        link,
+        lambda: Lines(journal.points.ids(), park.points),
+        cursors,
+        rolled=history.rolled,
+        feed=feed,
+        quarantine=_refused_lines(home / "influxdb-refused.log"),
+    )
+    return _Influx(link, cursors, feed, forwarder)
+
+
+def _refused_lines(path: Path) -> Callable[[str, Sequence[tuple[str, str]]], None]:
+    """Keep the lines that InfluxDB will never take; the readings stay in the local history."""
+
+    def keep(bucket: str, lines: Sequence[tuple[str, str]]) -> None:
+        book = logging.handlers.RotatingFileHandler(path, maxBytes=10_000_000, backupCount=1)
+        try:
+            for line, reason in lines:
+                row = json.dumps({"bucket": bucket, "line": line, "reason": reason})
+                book.emit(logging.makeLogRecord({"msg": row}))
+        finally:
+            book.close()
+
+    return keep
+
+
+def run(settings: Settings, login_code: Path | None) -> int:
+    """Run a node until SIGTERM or Ctrl-C; returns the exit code."""
+    logs.set_up(settings.log_format)
+    try:
+        listener = listen(settings.http_host, settings.http_port)
+    except OSError as problem:
+        log.error(
+            "cannot listen",
+            address=f"{settings.http_host}:{settings.http_port}",
+            problem=problem.strerror,
+            mend="stop the other program or set PARKTWIN_HTTP_PORT",
+        )
+        return 1
+    try:
+        node = Node(settings)
+    except (
+        NodeError,
+        SettingsError,
+        SecretError,
+        RecordsConfigError,
+        RecordsUnavailable,
+        OSError,
+    ) as problem:
+        listener.close()
+        log.error("the node cannot start", problem=str(problem))
+        return 1
+    node.start()
+    try:
+        if login_code is not None:
+            login_code.touch(mode=0o600)
+            login_code.write_text(node.login_code() + "\n", encoding="utf-8")
+        log.info(
+            "node started",
+            park=node.park.id,
+            points=len(node.park.points),
+            address=f"http://{settings.http_host}:{listener.getsockname()[1]}",
+        )
+        uvicorn.Server(config(create_app(node.services))).run(sockets=[listener])
+    finally:
+        node.stop()
+        listener.close()
+        log.info("node stopped")
+    return 0
