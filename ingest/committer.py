@@ -235,7 +235,7 @@ class Committer:
     def _sort(self, message: Inbound) -> Arrival:
         try:
             return self._sorter.sort(message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one message must never stop the others
             self.counters.internal_errors += 1
             log.error("message not read", topic=message.topic, where=_where())
             return Bad(message, "?", Refused("internal", f"internal error: {error!r}"), False)
@@ -261,7 +261,7 @@ class Committer:
                     self._refuse(arrivals)
                     return
                 pause = min(pause * 2, _RETRY_S[1])
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a defect is kept to its message
                 self.counters.internal_errors += 1
                 log.error("group not assembled", arrivals=len(arrivals), where=_where())
                 self._isolate(arrivals, error)

@@ -100,13 +100,16 @@ class MqttSource:
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.settings = settings
+        self._client = self._build()
         self.counters = MqttCounters()
         self.connected = False
+        """True while there is a connection on which the broker has taken our subscriptions."""
         self.problem = "not connected yet"
         """Why there is no connection, in a sentence; empty while there is one."""
         self._submit = submit
         self._waiting = waiting
         self._now = now
+        self._linked = False  # CONNACK came
         self._connection = 0
         self._arrived_at = 0
         self._burst: list[Inbound] = []
@@ -117,7 +120,6 @@ class MqttSource:
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._beat = time.monotonic()
-        self._client = self._build()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
@@ -175,6 +177,7 @@ class MqttSource:
             client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file or None))
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.deliver = self._deliver
         client.on_socket_register_write = _later  # or every packet would be flushed by itself
         port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
@@ -196,10 +199,21 @@ class MqttSource:
             self.problem = f"the broker refused the connection: {reason}"
             log.error("broker refused the connection", reason=str(reason))
             return
-        self.connected = True
-        self.problem = ""
+        self._linked = True
         self.counters.connects += 1
         client.subscribe([(topic, 1) for topic in self.settings.topics])
+
+    def _on_subscribe(
+        self, _client: object, _userdata: object, _mid: int, reasons: Any, _properties: object
+    ) -> None:
+        topics = zip(self.settings.topics, reasons, strict=False)
+        refused = [topic for topic, reason in topics if reason.is_failure]
+        if refused:
+            self.problem = f"the broker does not let us read {', '.join(refused)}"
+            log.error("broker refused subscriptions", topics=refused)
+            return
+        self.connected = True
+        self.problem = ""
         log.info("connected to the broker", connection=self._connection)
 
     def _on_disconnect(
@@ -207,10 +221,10 @@ class MqttSource:
     ) -> None:
         if self.connected:
             self.problem = f"connection lost: {reason}"
-            self.counters.disconnects += 1
             if not self._stopping.is_set():
                 log.warning("broker connection lost", reason=str(reason))
-        self.connected = False
+        self.counters.disconnects += self._linked
+        self.connected = self._linked = False
 
     def _deliver(self, topic: bytes, payload: bytes, mid: int, retained: bool) -> None:
         known = self._topics.get(topic)
@@ -232,12 +246,12 @@ class MqttSource:
                     if self._connect():
                         pause = _BACKOFF_S[0]
                     else:
-                        self._settled.clear()
+                        self._send_settled()  # drops them, and counts them
                         self._stopping.wait(random.uniform(0, pause))
                         pause = min(pause * 2, _BACKOFF_S[1])
                         continue
                 self._turn(_TICK_S)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the thread must outlive a defect
                 self.counters.loop_errors += 1
                 log.error("MQTT loop", where=traceback.format_exc(limit=-3))
                 self._drop_connection()
@@ -245,9 +259,9 @@ class MqttSource:
         self._leave()
 
     def _connect(self) -> bool:
-        """Open a connection under a new number; True once the broker has answered."""
+        """Open a connection under a new number; True once the broker has taken us."""
         self._connection += 1
-        self.connected = False
+        self.connected = self._linked = False
         self._burst.clear()
         try:
             self._client.reconnect()
@@ -255,12 +269,12 @@ class MqttSource:
             self.problem = f"no connection to {self.settings.url}: {error}"
             return False
         deadline = time.monotonic() + CONNECT_S
-        while not self.connected and not self._stopping.is_set():
+        while not self._linked and not self._stopping.is_set():
             if self._client.socket() is None or time.monotonic() > deadline:
                 self._drop_connection()
                 return False
             self._turn(0.05)
-        return self.connected
+        return self._linked
 
     def _turn(self, timeout: float) -> None:
         """Wait for something to do and do it: read a burst, acknowledge, write."""
@@ -309,7 +323,7 @@ class MqttSource:
         client, counters, settled = self._client, self.counters, self._settled
         while settled:
             marks, publications = settled.popleft()
-            if not self.connected:
+            if not self._linked:
                 counters.stale_marks += len(marks)
                 counters.dropped_publications += len(publications)
                 continue
@@ -328,7 +342,7 @@ class MqttSource:
         # paho reads the end of the file, forgets its socket and calls on_disconnect.
         with contextlib.suppress(OSError, ValueError):
             self._client.loop_read()
-        self.connected = False
+        self.connected = self._linked = False
 
     def _leave(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -338,7 +352,7 @@ class MqttSource:
                 self._client.loop_write()
             if self._client.burst is not None:
                 self._client.burst.close()
-        self.connected = False
+        self.connected = self._linked = False
 
 
 def _later(_client: object, _userdata: object, _sock: object) -> None:
