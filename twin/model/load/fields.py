@@ -22,7 +22,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
 
 def nearest(value: str, options: Collection[str]) -> str:
     """A mend: the closest of `options`, or all of them when they are few."""
-    close = get_close_matches(value, list(options), n=1, cutoff=0.6)
+    same = [option for option in options if option.casefold() == value.casefold()]
+    close = same or get_close_matches(value, list(options), n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]}?"
     if 0 < len(options) <= 14:

@@ -32,6 +32,7 @@ _HYDRAULIC = ("manhole", "outfall", "wet_well", "conduit", "pump", "weir", "orif
 
 def load_park(folder: Path) -> Park:
     """The park of a folder; raises ModelErrors with every fault when there is one."""
+    _must_exist(folder)
     reader = FolderReader(folder)
     park = reader.read()
     if reader.faults.errors:
@@ -44,10 +45,20 @@ def check(folder: Path) -> list[ModelError]:
 
     gateways and simulator). Empty when the park loads.
     """
+    try:
+        _must_exist(folder)
+    except ModelErrors as missing:
+        return missing.errors
     reader = FolderReader(folder)
     reader.read()
     reader.check_other_yaml()
     return sorted(reader.faults.errors)
+
+
+def _must_exist(folder: Path) -> None:
+    if not folder.is_dir():
+        mend = "Give the path of a park folder."
+        raise ModelErrors([ModelError(str(folder), 0, "", "there is no such folder", mend)])
 
 
 class FolderReader:
@@ -60,15 +71,13 @@ class FolderReader:
 
     def read(self) -> Park:
         """The park, complete only when no fault was found."""
-        if not self.folder.is_dir():
-            mend = "Give the path of a park folder."
-            self.faults.add(str(self.folder), 0, "", "there is no such folder", mend)
-            return self._park(ParkFile("", Name("", ""), "UTC", [], [], {}), {}, None, None)
         self._check_strangers()
         park_file = self._yaml("park.yaml", required=True)
         types_file = self._yaml("types.yaml", required=True)
         head = read_park(park_file) if park_file else ParkFile("", Name("", ""), "UTC", [], [], {})
         types = read_types(types_file) if types_file else {}
+        if any(error.file == "types.yaml" for error in self.faults.errors):
+            types = {}  # everything is measured against the types: mend them first
         text = self._text("assets.geojson", required=True)
         assets = read_assets(text, types, self.faults) if text else None
         text = self._text("points.csv", required=True)
@@ -94,7 +103,7 @@ class FolderReader:
             rules_file, totals_file = self._yaml("rules.yaml"), self._yaml("totals.yaml")
             rules = read_rules(rules_file, selection) if rules_file else []
             totals = read_totals(totals_file, selection) if totals_file else []
-            if not any(error.file == "totals.yaml" for error in self.faults.errors):
+            if whole and not any(error.file == "totals.yaml" for error in self.faults.errors):
                 self._check_derived(points, totals)
         return Park(
             id=head.id,

@@ -148,12 +148,12 @@ def _geometry(
     shape = geometry["type"]
     if type_def is not None and type_def.geometry and shape not in type_def.geometry:
         line = item.line_of(["geometry", "type"])
-        problem = f"a {type_def.id} cannot be a {shape}"
+        problem = f"the type {type_def.id} cannot be a {shape}"
         faults.add(file, line, asset, problem, f"Draw it as {' or '.join(type_def.geometry)}.")
-    line = item.line_of(["geometry", "coordinates"])
     coordinates = geometry.get("coordinates")
     if not _well_formed(coordinates, _DEPTH[shape]):
         mend = "Write positions as [longitude, latitude]; a polygon is a list of rings."
+        line = item.line_of(["geometry", "coordinates"])
         faults.add(file, line, asset, f"the coordinates are not those of a {shape}", mend)
         return None
     for path, lon, lat in _outside(coordinates, ("geometry", "coordinates")):

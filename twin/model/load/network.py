@@ -193,7 +193,7 @@ def check_against_assets(network: Network, assets: Assets, geojson: str, faults:
     for asset in assets.assets.values():
         if asset.type in hydraulic and asset.id not in network.seen:
             line = assets.lines[asset.id]
-            problem = f"a {asset.type} that {network.file} does not have"
+            problem = f"{network.file} does not have this {asset.type}"
             mend = f"Add it to {network.file} or remove it here."
             faults.add(geojson, line, asset.id, problem, mend)
 
@@ -203,7 +203,7 @@ def _check_element(
 ) -> None:
     asset = assets.assets[element.id]
     if asset.type != element.type:
-        problem = f"a {element.type} here, a {asset.type} in {geojson}"
+        problem = f"{element.type} here, {asset.type} in {geojson}"
         mend = "Move the row to the right section or correct the asset's type."
         faults.add(network.file, element.line, element.id, problem, mend)
         return
@@ -262,7 +262,7 @@ def check_systems(
             network.file,
             line,
             f"{source.id} -> {target.id}",
-            f"a {here} {source.type} drains to a {there} {target.type}",
+            f"{here} {source.type} drains to {there} {target.type}",
             "Correct the link or the `system` of one of the two; a misconnection is a finding,"
             " not part of the design.",
         )

@@ -34,7 +34,7 @@ def read_park(document: Document) -> ParkFile:
     if fields is None:
         return ParkFile("", Name("", ""), "UTC", [], [], {})
     fields.only(_PARK_KEYS)
-    zones = fields.ids("zones") or []
+    zones = (fields.ids("zones") or []) if fields.has("zones") else []
     kpis = list(_kpis(document)) if fields.has("kpis") else []
     for key in ("tariff", "factors", "limits"):
         if fields.has(key):

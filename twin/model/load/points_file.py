@@ -77,7 +77,7 @@ def _point(fields: Fields, point_id: str, asset: Asset, type_def: TypeDef) -> Po
     if prop is None:
         options = list(type_def.properties)
         mend = nearest(name, options) or f"Add it to {type_def.id} in types.yaml."
-        fields.fault("property", name, f"a {type_def.id} has no such property", mend)
+        fields.fault("property", name, f"the type {type_def.id} has no such property", mend)
         return None
     unit = _unit(fields, prop)
     domain = fields.one_of("domain", DOMAINS) if fields.has("domain") else prop.domain
@@ -109,7 +109,7 @@ def _unit(fields: Fields, prop: PropertyDef) -> str | None:
         fields.fault("unit", unit, "this unit is not known", mend)
         return None
     if not fits(unit, prop.unit):
-        problem = f"{prop.id} is a {QUANTITY[prop.unit]}, {unit} is not"
+        problem = f"{unit} measures {QUANTITY[unit]}, {prop.id} is {QUANTITY[prop.unit]}"
         fields.fault("unit", unit, problem, f"Use {prop.unit}.")
         return None
     return unit

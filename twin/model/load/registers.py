@@ -91,8 +91,8 @@ def read_register(text: Text, assets: Assets | None, faults: Faults) -> dict[str
             continue
         asset = assets.assets.get(asset_id) if assets is not None else None
         if asset is not None and asset.type != type_id:
-            problem = f"a {asset.type}, not a {type_id}"
-            fields.fault(key, asset_id, problem, f"Give the id of a {type_id}.")
+            problem = f"{asset.type}, not {type_id}"
+            fields.fault(key, asset_id, problem, f"Give an id of the type {type_id}.")
             continue
         row: dict[str, Any] = {}
         for column, kind in columns.items():

@@ -182,7 +182,8 @@ def read_totals(document: Document, selection: Selection) -> list[TotalRow]:
                 problem = f"{part.id} is in {part.unit}, the total in {point.unit}"
                 fields.fault(used[0], point.id, problem, "Give both the same unit.")
                 break
-        ids = tuple(part.id for part in parts if part.id != point.id)
+        selected = isinstance(fields.values[used[0]], Mapping)
+        ids = tuple(p.id for p in parts if not selected or p.id != point.id)
         found[point.id] = TotalRow(point.id, used[0], ids)
     return _sorted(document, found, lines)
 
