@@ -99,7 +99,7 @@ class Outbox:
         self._wake = threading.Condition()
         self._waiting: list[Reading] = []
         self._packed: list[Chunk] = []
-        self._stalled = 0  # readings in _packed
+        self._stalled = 0  # readings that the writer has taken and not yet committed
         self._overflow = 0
         self._marks: dict[str, int] = {}
         self._new_epoch = ""
@@ -188,7 +188,7 @@ class Outbox:
     def _busy(self) -> bool:
         return bool(
             self._waiting
-            or self._packed
+            or self._stalled
             or self._overflow
             or self._marks
             or self._new_epoch

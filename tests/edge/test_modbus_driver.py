@@ -223,6 +223,45 @@ def test_nonsense_from_a_device_is_a_failed_read_and_nothing_worse(
     asyncio.run(main())
 
 
+def test_a_connection_that_hangs_is_given_up_for_a_new_one(tmp_path: Path) -> None:
+    made = plant(
+        tmp_path,
+        [["point: X.a, table: holding, address: 0, type: uint16"]],
+        "points: {X.a: {shape: constant, mean: 1}}",
+        timeout="200ms",
+    )
+
+    async def main() -> None:
+        connections = 0
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            answers = 1 if connections == 1 else 100
+            tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+            while request := await reader.read(260):
+                if answers > 0:
+                    writer.write(request[:2] + b"\x00\x00\x00\x05\x01\x03\x02\x00\x2a")
+                answers -= 1
+            writer.close()
+            await writer.wait_closed()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", made.ports[0])
+        driver = driver_of(made.gateway)
+        assert [v for _, _, v, _ in await driver.poll()] == [42.0]
+        assert [v for _, _, v, _ in await driver.poll()] == [None]
+        await asyncio.sleep(0.6)
+        assert [v for _, _, v, _ in await driver.poll()] == [42.0]
+        assert connections == 2
+        await driver.close()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
 def test_check_reads_every_point_once_and_names_what_is_wrong(tmp_path: Path) -> None:
     made = plant(
         tmp_path,

@@ -128,13 +128,15 @@ def test_a_stalled_disk_never_blocks_the_poll_loop_and_its_losses_are_declared(
 
 
 def test_a_commit_that_fails_is_tried_again_and_counted(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path, LIMITS, group_s=0.01)
+    told: list[int] = []
+    outbox = Outbox(tmp_path, LIMITS, group_s=0.01, on_commit=lambda: told.append(1))
     blocker = sqlite3.connect(tmp_path / "outbox.sqlite", isolation_level=None)
     blocker.execute("CREATE TRIGGER no BEFORE INSERT ON rows BEGIN SELECT RAISE(FAIL, 'x'); END")
     outbox.append(readings(1, 10))
     wait_for(lambda: not outbox.healthy)
     outbox.append(readings(11, 10))
     assert outbox.counters.collected == 0
+    assert told == []
     blocker.execute("DROP TRIGGER no")
     blocker.close()
     assert outbox.flush(10)

@@ -66,6 +66,13 @@ def test_sequences_start_at_one_and_a_reopened_outbox_seals_what_was_there(tmp_p
     file.close()
 
 
+def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    file = OutboxFile(tmp_path / "outbox.sqlite", LIMITS)
+    assert file._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert file._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    file.close()
+
+
 def test_a_sealed_box_that_the_platform_has_wholly_disappears_after_its_retention(
     tmp_path: Path,
 ) -> None:

@@ -58,6 +58,16 @@ def test_until_the_platform_knows_a_box_one_message_goes_out_and_no_more() -> No
     assert len(drain(window, 0.2)) == 9
 
 
+def test_a_platform_that_may_be_new_is_shown_the_oldest_reading_first() -> None:
+    window = SendWindow("e", greeting_s=1.0)
+    window.update([mark("a", 5000, oldest=201, acked=4000)])
+    window.link_up(0.0)
+    assert drain(window, 0.5) == [], "its acks in answer to `online` are awaited first"
+    assert [order.first for order in drain(window, 1.5)] == [201]
+    window.ack(Ack("a", 4000, "e"), 1.6)
+    assert [order.first for order in drain(window, 1.7)] == [4001, 4501]
+
+
 def test_the_window_is_bounded_and_the_backlog_leaves_room_for_live_readings() -> None:
     window = up(mark("old", 100_000, sealed=True), mark("live", 0), batches=32, backlog=16)
     assert len(drain(window, 0.0)) == 16
