@@ -277,9 +277,15 @@ class LiveTwin:
             self._derived.pass_time(self.state, min(int(r.ts.max()), group.received_at))
 
     def _pass_time(self, now: int) -> None:
-        behind = self._next < self._journal.end and now - self._heard_at > BEHIND_MS
+        unread = self._next < self._journal.end
+        behind = unread and now - self._heard_at > BEHIND_MS
         self._caught_up = not behind
-        self._unrecorded += self._engine.tick(now, caught_up=not behind, held=self._held)
+        # With readings unread the twin's time is that of the last one read: no delay may run out
+        # on time for which the journal already knows better.
+        time = min(now, self._heard_at) if unread else now
+        self._unrecorded += self._engine.tick(
+            time, caught_up=not behind, held=self._held, wall_ms=now
+        )
         self._derived.send(now)
 
     def _record(self, force: bool = False) -> bool:

@@ -59,7 +59,7 @@ class AlarmByHand:
         if self.due is None or self.ts is None:
             return
         reached = self.ts + max(0, now - max(self.received_at, listening_since))
-        if self.due <= reached and self._fresh_until(self.due):
+        if self.due < reached and self._fresh_until(self.due):
             self._over(self.due)
 
     def _fresh_until(self, at: int) -> bool:

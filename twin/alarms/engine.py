@@ -290,7 +290,8 @@ class AlarmEngine:
         elapsed = now - np.maximum(state.received_at[p], self._listening_since)
         reached = state.ts[p] + np.maximum(elapsed, 0)
         due = self._delays.due[running]
-        over = (due <= reached) & (due <= state.ts[p] + self.rules.stale_ms[running])
+        # A reading of the very moment the delay ends still has its say, so this waits for more.
+        over = (due < reached) & (due <= state.ts[p] + self.rules.stale_ms[running])
         over &= usable(state.value[p], state.quality[p])
         if held is not None:
             over &= ~held[p]
