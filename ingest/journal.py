@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import fcntl
 import sqlite3
 import threading
 import time
@@ -41,8 +42,14 @@ class CommitFailed(Exception):
     """Nothing was acknowledged and nothing may be: the group is to be decided and tried again."""
 
 
+class JournalInUse(Exception):
+    """Another process, or another object of this one, has the journal open."""
+
+
 class Journal:
     """Open (or create) the journal at `path`. Close it, or use it as a context manager.
+
+    Raises `JournalInUse`: two writers would acknowledge what the other does not know.
 
     One thread at a time commits; `read`, `wait`, `ledger` and `quarantine` work from any thread.
     """
@@ -68,13 +75,22 @@ class Journal:
         self._tail_lock = threading.Lock()
         self._tail: deque[Group] = deque()
         self._tail_size = 0
-        self._db: sqlite3.Connection | None = schema.connect(self.path, synchronous)
+        self._lock_file = self.path.with_name(self.path.name + ".lock").open("ab")
         try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock_file.close()
+            raise JournalInUse(f"{self.path} is in use by another process") from error
+        self._db: sqlite3.Connection | None = None
+        try:
+            self._db = schema.connect(self.path, synchronous)
             self.epoch = schema.prepare(self._db, lambda: uuid.uuid4().hex)
             self.points = PointIndex(schema.load_points(self._db), self._persist_points)
             self._load(self._db)
         except BaseException:
-            self._db.close()
+            self._lock_file.close()
+            if self._db is not None:
+                self._db.close()
             raise
 
     def __enter__(self) -> Journal:
@@ -94,6 +110,7 @@ class Journal:
             for reader in self._readers:
                 reader.close()
             self._readers.clear()
+        self._lock_file.close()
         with self._moved:
             self._moved.notify_all()
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ingest.group import DamagedGroup
-from ingest.journal import Journal
+from ingest.journal import Journal, JournalInUse
+from ingest.ledger import Rejected
+from ingest.quarantine import Quarantine
 from ingest.readings import Readings
 
 
@@ -184,3 +186,40 @@ def test_readers_on_other_threads_see_every_reading_once_while_it_is_written(
             thread.join(20)
     assert not failures
     assert not any(t.is_alive() for t in threads)
+
+
+def test_a_second_writer_is_refused_until_the_first_has_closed(path: Path) -> None:
+    with Journal(path), pytest.raises(JournalInUse, match="in use by another process"):
+        Journal(path)
+    Journal(path).close()
+
+
+def test_a_file_that_is_no_journal_is_not_opened_as_one(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"something else" * 1000)
+    with pytest.raises(sqlite3.DatabaseError):
+        Journal(path)
+    path.unlink()
+    Journal(path).close()
+
+
+def test_quarantine_drops_released_rows_first_and_then_the_oldest(path: Path) -> None:
+    def rejected(number: int) -> Rejected:
+        return Rejected("GW-1", "", -1, "t", "code", "reason", b"%d" % number, 0)
+
+    with Journal(path, keep=Quarantine(cap_rows=16)) as journal:
+
+        def put(numbers: Iterable[int], released: Sequence[int] = ()) -> list[int]:
+            draft = journal.draft()
+            draft.box("GW-1", "", "foreign").quarantined += 1
+            draft.rejected += [rejected(n) for n in numbers]
+            draft.released += released
+            journal.commit(draft)
+            return [int(row.raw) for row in journal.quarantine(limit=100)]
+
+        assert put(range(16)) == list(range(16))
+        assert put([], released=[5, 6]) == list(range(16))
+        assert put([16]) == [1, 2, 3, *range(6, 17)]  # 14 rows: an eighth below the cap
+        assert put(range(17, 20)) == list(range(6, 20))
+        assert put([20] * 100) == [20] * 14
+        assert [row.box for row in journal.quarantine(source="GW-2")] == []
