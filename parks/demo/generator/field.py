@@ -167,7 +167,7 @@ def _transformers(plan: Plan, gateway: str, supply: Supply, grids: Sequence[int]
         address = 40
         for transformer in part:
             address = _read(device, transformer, _TRANSFORMER, "holding", address)
-        plan.faults[name] = {"point": f"{part[1]}.load", "add": 72, "ramp_s": 20}
+        plan.faults[name] = {"point": f"{part[1]}.load", "add": 90, "ramp_s": 20}
     if gateway == "GW-SOUTH":
         title = ("变电站测控", "Bay controller of the substation")
         device = _device(plan, gateway, "BCU-1", (15, 1), "2s", title, "SUB-1")
