@@ -47,6 +47,7 @@ def _free_port() -> int:
 
 class _Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer in two writes would wait 40 ms
     server: _ProxyServer
 
     def log_message(self, format: str, *args: Any) -> None:
