@@ -8,6 +8,7 @@ file is moved aside and rebuilt from the journal.
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -90,6 +91,7 @@ class LocalHistory:
         self._flushed_at = clock()
         self._working = threading.Lock()
         self._scrubbed = 0
+        self._closed = False
         self._upkeep: threading.Thread | None = None
         self._stop = threading.Event()
         self._verify_newest(verify_mb << 20)
@@ -147,18 +149,20 @@ class LocalHistory:
             self.store.flush(self._position, self._seen)
             self._latest.save(self.home / "latest.npz", self._seen)
             self.cursors.set(**{self.name: self._seen})
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise RetriableError(f"history cannot write: {error}") from error
         self._position = self._seen
 
     def close(self) -> None:
-        """Stop the upkeep, flush and close the files."""
+        """Stop the upkeep, flush and close the files. A `Roller` is flushed before that."""
+        if self._closed:
+            return
+        self._closed = True
         self._stop.set()
         if self._upkeep is not None:
             self._upkeep.join(60)
         try:
             self.flush()
-            self.rolled.flush()
         except RetriableError as error:
             log.error("history closed without its last readings; the journal has them", why=error)
         self.cursors.close()

@@ -8,6 +8,7 @@ roll-ups as one sorted pass.
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -166,15 +167,19 @@ class Roller:
             self._work(closed, float("inf"))
 
     def flush(self) -> None:
-        """Put computed buckets on disk, then the notes, then the position."""
+        """Put the notes on disk, then computed buckets, then the position.
+
+        In this order: a note without its bucket is harmless, a bucket without its note would
+        never be forwarded.
+        """
         now = self._clock()
         try:
+            if self._feed is not None:
+                self._feed.add(self._notes)
+            self._notes.clear()
             self._rolled.flush()
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise RetriableError(f"roll-ups cannot be written: {error}") from error
-        if self._feed is not None:
-            self._feed.add(self._notes)
-        self._notes.clear()
         self._flushed_at = now
         position = min(self._minutes.first(), self._seen)
         if position != self._position:
