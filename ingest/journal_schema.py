@@ -13,7 +13,7 @@ from ingest.clock import ClockMemory
 from ingest.ledger import Box, Loss
 
 VERSION: Final = "1"
-PAGE_SIZE: Final = 8192
+PAGE_SIZE: Final = 4096  # a small commit writes whole pages: small ones spare the disk
 
 _TABLES: Final = (
     """
