@@ -9,7 +9,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from parks.demo.generator import field, firms, land, projects, sensors, sewers, supply, swmm, totals
+from parks.demo.generator import (
+    buildings,
+    field,
+    firms,
+    land,
+    projects,
+    sensors,
+    sewer_assets,
+    sewers,
+    supply,
+    swmm,
+    totals,
+)
 from parks.demo.generator.plan import Plan
 from parks.demo.generator.writing import files
 
@@ -17,10 +29,12 @@ from parks.demo.generator.writing import files
 def generate() -> dict[str, str]:
     """Every generated file of the demo park: path in the folder -> text."""
     plan = Plan()
-    parcels, buildings = land.lay_out(plan)
-    enterprises = firms.settle(plan, parcels, buildings)
+    parcels = land.lay_out(plan)
+    halls = buildings.put_up(plan, parcels)
+    enterprises = firms.settle(plan, parcels, halls)
     network = sewers.build(plan)
-    metered = supply.connect(plan, parcels, buildings, enterprises)
+    sewer_assets.draw(network)
+    metered = supply.connect(plan, parcels, halls, enterprises)
     inflow = sensors.drain(plan, network, enterprises)
     flow = sensors.accumulate(network, inflow)
     installed = sensors.install(plan, network, flow, parcels)

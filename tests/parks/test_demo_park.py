@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -233,6 +234,24 @@ def test_every_fault_raises_an_alarm_soon_at_any_hour_of_the_week(
         assert min(rule.on_delay_s for rule in raised) + fault.ramp_s <= 90
 
 
+def test_the_page_of_the_demo_names_gateways_figures_and_faults(
+    park: Park, behaviour: Behaviour
+) -> None:
+    page = (DEMO / "README.md").read_text(encoding="utf-8")
+    words = [*park.gateways, *(kpi.point for kpi in park.kpis), *(rule.id for rule in park.rules)]
+    assert [word for word in words if f"`{word}`" not in page] == []
+    rows = re.findall(r"^\| `([A-Z0-9-]+)` \| 127.0.0.1:(\d+), unit (\d+) \| `(\S+)` ", page, re.M)
+    assert len(rows) >= 4
+    for device, port, unit, point in rows:
+        expected = "EM-003.active_power" if device == "MTR-003" else behaviour.faults[device].point
+        assert point == expected
+        text = "".join(path.read_text(encoding="utf-8") for path in park.gateways.values())
+        assert f"id: {device}\n" in text
+        part = text.split(f"id: {device}\n")[1].split("signals:")[0]
+        assert f"port: {port}\n" in part
+        assert f"unit: {unit}\n" in part
+
+
 def test_a_dead_meter_is_an_alarm_before_it_answers_again(park: Park) -> None:
     silent = next(rule for rule in park.rules if rule.id == "device-silent")
     assert "MTR-003.status" in silent.points
@@ -246,4 +265,7 @@ def test_grids_sum_their_meters_and_the_park_sums_its_zones(park: Park) -> None:
     summed = [part for n in range(1, 10) for part in totals[f"GRID-{n}.active_power"].parts]
     assert sorted(summed) == sorted(meters)
     assert totals["PARK.sewer_flow"].parts == ("ZONE-OLD.sewer_flow", "ZONE-SOUTH.sewer_flow")
+    water = [f"{asset.id}.volume_total" for asset in of_type(park, "water_meter")]
+    assert sorted(park.measured_parts("PARK.water_total")) == sorted(water)
+    assert park.measured_parts("FM-1.flow") == ("FM-1.flow",)
     assert [kpi.point for kpi in park.kpis][:2] == ["PARK.active_power", "PARK.energy_total"]

@@ -109,6 +109,18 @@ class Park:
         lons, lats = zip(*pairs, strict=True)
         return (min(lons), min(lats), max(lons), max(lats))
 
+    def measured_parts(self, point: str) -> tuple[str, ...]:
+        """The measured points that a derived point stands on, in order; a measured point's own id.
+
+        What grew of a total of counters is the sum of what grew of these.
+        """
+        parts = {total.point: total.parts for total in self.totals}
+
+        def leaves(one: str) -> list[str]:
+            return [leaf for part in parts[one] for leaf in leaves(part)] if one in parts else [one]
+
+        return tuple(dict.fromkeys(leaves(point)))
+
 
 def positions(geometry: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Every (longitude, latitude) of a GeoJSON geometry, in order."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from parks.demo.generator import ground
-from parks.demo.generator.land import Building, Parcel
+from parks.demo.generator.buildings import Building
+from parks.demo.generator.land import Parcel
 from parks.demo.generator.plan import Plan
 
 COUNT = 186

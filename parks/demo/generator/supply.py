@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from parks.demo.generator import ground
+from parks.demo.generator.buildings import Building
 from parks.demo.generator.firms import Firm, street_place
 from parks.demo.generator.ground import GRIDS, along
-from parks.demo.generator.land import Building, Parcel
+from parks.demo.generator.land import Parcel
 from parks.demo.generator.plan import Plan, line
 
 _RATINGS = (160, 200, 250, 315, 400, 500, 630, 800, 1000, 1250)
