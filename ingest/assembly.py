@@ -164,7 +164,7 @@ class Assembly:
             box.quarantined += 1
             plan.draft.rejected.append(item_rejected(message, box, -1, 0, fault))
         lot = Lot(box, message.received_at, LATE_MS, topic=message.topic)
-        block.add(lot, foreign_columns(found.rows))
+        block.add_rows(lot, found.rows)
 
     def _bad(self, plan: Plan, arrival: Bad) -> None:
         message, source, refused, native = arrival

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.arrivals import Handed, Inbound, Native, Receipt
-from ingest.columns import Limits, explain_native, explain_time, judge, native_columns
+from ingest.columns import (
+    Limits,
+    explain_native,
+    explain_time,
+    foreign_columns,
+    judge,
+    native_columns,
+)
 from ingest.decode import Fault, Row
 from ingest.group import HeadRow
 from ingest.identity import Identities
@@ -107,14 +114,21 @@ class PlainBlock:
     """Readings without sequence on their way into the draft."""
 
     def __init__(self) -> None:
-        self.lots: list[Lot] = []
+        self.row_lots: list[tuple[Lot, int]] = []
+        self.rows: list[tuple[int, int, float, int]] = []
+        self.lots: list[tuple[Lot, int]] = []
         self.parts: list[Readings] = []
         self.receipts: list[tuple[Handed, Receipt]] = []
 
     def add(self, lot: Lot, readings: Readings) -> None:
         """Readings of one lot."""
-        self.lots.append(lot)
+        self.lots.append((lot, len(readings)))
         self.parts.append(readings)
+
+    def add_rows(self, lot: Lot, rows: Sequence[tuple[int, int, float, int]]) -> None:
+        """Readings of one lot as (point, time, value, quality); many small ones are cheap."""
+        self.row_lots.append((lot, len(rows)))
+        self.rows.extend(rows)
 
     def finish(
         self, draft: Draft, points: PointIndex, limits: Limits, identities: Identities
@@ -124,21 +138,23 @@ class PlainBlock:
         `receipts` then says what became of each lot that was handed over, counting ordinals from
         the first reading of this block.
         """
-        if not self.lots:
+        lots = self.row_lots + self.lots
+        if not lots:
             return Readings.empty()
-        counts = np.array([len(p) for p in self.parts], np.int64)
-        received = np.repeat(np.array([x.received_at for x in self.lots], np.int64), counts)
-        late = np.repeat(np.array([x.late_ms for x in self.lots], np.int64), counts)
-        shifts = np.array([x.shift for x in self.lots], np.int64)
+        counts = np.array([n for _, n in lots], np.int64)
+        received = np.repeat(np.array([x.received_at for x, _ in lots], np.int64), counts)
+        late = np.repeat(np.array([x.late_ms for x, _ in lots], np.int64), counts)
+        shifts = np.array([x.shift for x, _ in lots], np.int64)
         shift = np.repeat(shifts, counts) if shifts.any() else None
-        readings, bad = judge(Readings.concat(self.parts), received, shift, late, limits)
+        columns = Readings.concat([foreign_columns(self.rows), *self.parts])
+        readings, bad = judge(columns, received, shift, late, limits)
         flags = bad.tolist() if bad is not None else None
         numbers, times = readings.point.tolist(), readings.ts.tolist()
         values = readings.value.tolist()
         keep: list[int] = []
         at = 0
         seen = identities.seen
-        for lot, n in zip(self.lots, counts.tolist(), strict=True):
+        for lot, n in lots:
             box, number, before = lot.box, lot.box.number, len(keep)
             duplicates = corrections = rejected = 0
             for i in range(at, at + n):

@@ -22,6 +22,8 @@ from twin.quality import BAD, DEVICE, GOOD
 
 TIME_KEYS: Final = ("ts", "time", "timestamp")
 NO_VALUE: Final = BAD | DEVICE
+_NUMBERS: Final = frozenset((int, float))
+_PLAIN: Final = 1e15
 
 Row = tuple[int, int, float, int]
 """(point number, time in Unix ms, value with NaN for null, quality byte)."""
@@ -96,10 +98,16 @@ def _object(item: dict[str, Any], bindings: SourceBindings, received_at: int, fo
     values: dict[str, Any] = item
     if isinstance(inner, dict):
         values, used = inner, 0
+    rows = found.rows
     for key, target in bindings.flat.items():
         if key in values:
             used += 1
-            _value(values[key], target, ts, found)
+            value = values[key]
+            # The usual case without a call; NaN, infinities and huge numbers are looked at.
+            if type(value) in _NUMBERS and -_PLAIN < value < _PLAIN:
+                rows.append((target.point, ts, value * target.scale, GOOD))
+            else:
+                _value(value, target, ts, found)
     for path, target in bindings.nested.items():
         at: Any = values
         for step in path:

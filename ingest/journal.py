@@ -193,7 +193,7 @@ class Journal:
                 if len(readings):
                     blob = encode(start, draft.received_at, readings, heads)
                     schema.insert_group(db, start, len(readings), draft.received_at, blob)
-                schema.upsert_boxes(db, draft.changed.values())
+                schema.write_boxes(db, draft.changed.values(), draft.first_new)
                 if draft.losses:
                     schema.insert_losses(db, draft.losses)
                 if draft.rejected:

@@ -38,10 +38,15 @@ CREATE TABLE IF NOT EXISTS clocks (
     + quarantine.SCHEMA
 )
 
-_UPSERT: Final = (
-    "INSERT OR REPLACE INTO boxes (number, source, box, kind, first, committed, stored,"
-    " quarantined, lost, missing, duplicates, corrections, refused, last_received_at, gaps)"
+_INSERT_BOX: Final = (
+    "INSERT INTO boxes (kind, first, committed, stored, quarantined, lost, missing, duplicates,"
+    " corrections, refused, last_received_at, gaps, number, source, box)"
     " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+_UPDATE_BOX: Final = (
+    "UPDATE boxes SET kind = ?, first = ?, committed = ?, stored = ?, quarantined = ?, lost = ?,"
+    " missing = ?, duplicates = ?, corrections = ?, refused = ?, last_received_at = ?, gaps = ?"
+    " WHERE number = ?"
 )
 
 
@@ -100,31 +105,36 @@ def _gaps(text: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(low), int(high)) for low, high in spans)
 
 
-def upsert_boxes(db: sqlite3.Connection, boxes: Iterable[Box]) -> None:
-    """Write accounts whole."""
-    db.executemany(
-        _UPSERT,
-        [
-            (
-                b.number,
-                b.source,
-                b.name,
-                b.kind,
-                b.first,
-                b.committed,
-                b.stored,
-                b.quarantined,
-                b.lost,
-                b.missing,
-                b.duplicates,
-                b.corrections,
-                b.refused,
-                b.last_received_at,
-                " ".join(f"{low}-{high}" for low, high in b.gaps) if b.gaps else "",
-            )
-            for b in boxes
-        ],
-    )
+def write_boxes(db: sqlite3.Connection, boxes: Iterable[Box], first_new: int) -> None:
+    """Write accounts whole; those numbered from `first_new` on are new rows.
+
+    An update leaves the index of names alone: with thousands of sources it is most of the pages.
+    """
+    old, new = [], []
+    for b in boxes:
+        row = (
+            b.kind,
+            b.first,
+            b.committed,
+            b.stored,
+            b.quarantined,
+            b.lost,
+            b.missing,
+            b.duplicates,
+            b.corrections,
+            b.refused,
+            b.last_received_at,
+            " ".join(f"{low}-{high}" for low, high in b.gaps) if b.gaps else "",
+            b.number,
+        )
+        if b.number >= first_new:
+            new.append((*row, b.source, b.name))
+        else:
+            old.append(row)
+    if old:
+        db.executemany(_UPDATE_BOX, old)
+    if new:
+        db.executemany(_INSERT_BOX, new)
 
 
 def load_range(db: sqlite3.Connection) -> tuple[int, int]:

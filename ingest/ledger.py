@@ -218,7 +218,7 @@ class Draft:
 
     received_at: int
     _boxes: dict[tuple[str, str], Box]
-    _next_number: int
+    first_new: int  # boxes from this number on are not in the database yet
     readings: Readings = field(default_factory=Readings.empty)
     heads: list[HeadRow] = field(default_factory=list)
     changed: dict[tuple[str, str], Box] = field(default_factory=dict)
@@ -226,6 +226,7 @@ class Draft:
     losses: list[Loss] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
     clocks: dict[str, ClockMemory] = field(default_factory=dict)
+    _new: int = 0
 
     def box(self, source: str, name: str, kind: Kind) -> Box:
         """The account of (source, box) for change in this draft."""
@@ -236,8 +237,8 @@ class Draft:
             if known is not None:
                 box = known.copy()
             else:
-                box = Box(self._next_number, source, name, kind)
-                self._next_number += 1
+                box = Box(self.first_new + self._new, source, name, kind)
+                self._new += 1
             self.changed[key] = box
         return box
 
