@@ -78,7 +78,7 @@ async def run(
         if on_start is not None:
             on_start.set_result(counters)
         try:
-            await _poll_until(stop, gateway, outbox, counters)
+            await _poll_until(stop, gateway, outbox, uplink, counters)
         finally:
             flushed = await asyncio.to_thread(outbox.flush, 10.0)
             await asyncio.to_thread(uplink.stop)
@@ -88,7 +88,11 @@ async def run(
 
 
 async def _poll_until(
-    stop: asyncio.Event, gateway: Gateway, outbox: Outbox, counters: GatewayCounters
+    stop: asyncio.Event,
+    gateway: Gateway,
+    outbox: Outbox,
+    uplink: Uplink,
+    counters: GatewayCounters,
 ) -> None:
     """One task a device, until `stop`; a task that ends by itself ends the gateway."""
     drivers = [
@@ -105,17 +109,28 @@ async def _poll_until(
         for device, driver in zip(gateway.devices, drivers, strict=True)
     ]
     status = asyncio.create_task(_tell_status(gateway.id, counters))
+    watch = asyncio.create_task(_watch(outbox, uplink))
     waiting = asyncio.create_task(stop.wait())
     try:
-        done, _ = await asyncio.wait([waiting, status, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            [waiting, status, watch, *tasks], return_when=asyncio.FIRST_COMPLETED
+        )
         for task in done:
             task.result()
     finally:
-        for task in (waiting, status, *tasks):
+        for task in (waiting, status, watch, *tasks):
             task.cancel()
-        await asyncio.gather(waiting, status, *tasks, return_exceptions=True)
+        await asyncio.gather(waiting, status, watch, *tasks, return_exceptions=True)
         for driver in drivers:
             await driver.close()
+
+
+async def _watch(outbox: Outbox, uplink: Uplink) -> None:
+    """A thread that ended would be silence: better to end the process and be started again."""
+    while True:
+        await asyncio.sleep(1.0)
+        if not (outbox.running and uplink.running):
+            raise RuntimeError("the outbox's or the uplink's thread ended; see the traceback above")
 
 
 async def _tell_status(gateway: str, counters: GatewayCounters) -> None:

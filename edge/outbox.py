@@ -18,7 +18,8 @@ from typing import IO, Final
 import structlog
 
 from edge.config import OutboxLimits
-from edge.outbox_file import BoxMark, Changes, OutboxFile, OutboxReader
+from edge.outbox_file import BoxMark, Changes, OutboxFile
+from edge.outbox_reader import OutboxReader
 from edge.outbox_repair import Repair, open_outbox
 from edge.parcel import Chunk, pack
 from edge.wire import Reading
@@ -124,6 +125,11 @@ class Outbox:
                 self._wake.notify_all()
             self._waiting.extend(readings)
             return True
+
+    @property
+    def running(self) -> bool:
+        """False when the writer thread has ended, which it does only on a bug or after `close`."""
+        return self._thread.is_alive()
 
     @property
     def full(self) -> bool:

@@ -6,28 +6,16 @@ backlog by quota; only the platform's ack moves a mark.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from edge.outbox_file import BoxMark
+from edge.send_line import Flight, Line, Order
 from edge.wire import Ack, Nack, Replay
 
 _MOST_PATIENCE_S: Final = 60.0
 _MOST_REPLAYS: Final = 100
-
-Form = Literal["readings", "poison", "refused", "replay"]
-
-
-class Order(NamedTuple):
-    """Send sequences first..last (or fewer) of a box, in the given form."""
-
-    box: str
-    first: int
-    last: int
-    form: Form
 
 
 class Effects(NamedTuple):
@@ -36,57 +24,6 @@ class Effects(NamedTuple):
     marks: dict[str, int]
     epoch: str = ""
     seal: bool = False
-
-
-class Flight(NamedTuple):
-    """A message on its way: sent, not acknowledged by the platform."""
-
-    first: int
-    last: int
-    sent_at: float
-    digest: str
-    form: Form
-
-
-@dataclass(slots=True)
-class Line:
-    """One box in sending: `next` goes out next, `acked` is the platform's mark.
-
-    A ledger that does not know a box (new, or restored from a backup) starts it at the first
-    message that arrives. So until it has acked the box on this connection, one message goes out
-    and no more, from the oldest sequence kept: else a refused first message would be jumped over.
-    """
-
-    mark: BoxMark
-    acked: int
-    next: int
-    flights: deque[Flight] = field(default_factory=deque)
-    cuts: list[int] = field(default_factory=list)  # a message must end at these sequences
-    poison: set[int] = field(default_factory=set)
-    refused: set[int] = field(default_factory=set)
-    timeouts: int = 0
-    progress_at: float = 0.0
-    confirmed: bool = False
-
-    def restart(self) -> None:
-        """Go back to the first sequence that the platform has not committed."""
-        self.flights.clear()
-        self.next = self.acked + 1
-
-    def order(self) -> Order | None:
-        """The next message of this box."""
-        first, newest = self.next, self.mark.newest
-        if first > newest:
-            return None
-        if not self.confirmed:
-            first = min(first, self.mark.oldest)
-        if first in self.refused:
-            return Order(self.mark.box, first, first, "refused")
-        if first in self.poison:
-            return Order(self.mark.box, first, first, "poison")
-        at = bisect_left(self.cuts, first)
-        last = min(newest, self.cuts[at]) if at < len(self.cuts) else newest
-        return Order(self.mark.box, first, last, "readings")
 
 
 class SendWindow:
@@ -237,7 +174,7 @@ class SendWindow:
             self.ahead += 1
         committed = min(ack.committed, line.mark.newest)
         if committed > line.acked:
-            self._advance(line, committed, now)
+            line.advance(committed, now)
             marks[ack.box] = committed
         elif committed < line.acked:
             line.acked = committed
@@ -259,16 +196,6 @@ class SendWindow:
             line.restart()
             marks[box] = line.acked
 
-    def _advance(self, line: Line, committed: int, now: float) -> None:
-        line.acked = committed
-        line.progress_at = now
-        line.next = max(line.next, committed + 1)
-        while line.flights and line.flights[0].last <= committed:
-            line.flights.popleft()
-        line.cuts = line.cuts[bisect_left(line.cuts, committed + 1) :]
-        line.poison = {sequence for sequence in line.poison if sequence > committed}
-        line.refused = {sequence for sequence in line.refused if sequence > committed}
-
     def nack(self, nack: Nack) -> bool:
         """A message could not be decoded: halve it, or send its only reading as poison.
 
@@ -277,19 +204,9 @@ class SendWindow:
         for line in self._lines.values():
             for flight in line.flights:
                 if flight.digest == nack.digest:
-                    self._split(line, flight)
+                    line.split(flight)
                     return True
         return False
-
-    def _split(self, line: Line, flight: Flight) -> None:
-        if flight.form == "poison":
-            line.refused.add(flight.first)
-        elif flight.first == flight.last:
-            line.poison.add(flight.first)
-        for end in {flight.first - 1, (flight.first + flight.last) // 2, flight.last}:
-            if end not in line.cuts:
-                insort(line.cuts, end)
-        line.restart()
 
     def replay(self, request: Replay) -> None:
         """Send a range again, after everything else; ranges beyond the hundredth are dropped."""

@@ -23,6 +23,7 @@ from edge.parcel import unpack
 from edge.send_window import SendWindow
 from edge.sim.record import Record
 from edge.sim.server import Simulation, serve
+from edge.uplink import Uplink
 from edge.wire import READ_FAILED, Reading
 from tests.edge.plant import Plant, plant, tickets
 from tests.edge.platform import fake_platform, wait_for
@@ -265,3 +266,18 @@ def fill(folder: Path, gateway: Gateway) -> None:
         file.write(Changes(pack(rows)), n)
         n += 500
     file.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_gateway_whose_sending_thread_died_ends_instead_of_falling_silent(
+    tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plant(tmp_path, *tickets(1, 1))
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(Uplink, "_turn", broken)
+    home, stop = tmp_path / "home", asyncio.Event()
+    with pytest.raises(RuntimeError, match="thread ended"):
+        asyncio.run(run(made.gateway, BrokerAddress("127.0.0.1", broker.port), home, stop))

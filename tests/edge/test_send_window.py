@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.outbox_file import BoxMark
-from edge.send_window import Order, SendWindow
+from edge.send_line import Order
+from edge.send_window import SendWindow
 from edge.wire import Ack, Nack, Replay
 
 
