@@ -23,8 +23,15 @@ const DECIMALS = new Map([
   ['mm/h', 1],
   ['m/s', 1],
   ['kg/h', 1],
+  ['m³/h', 1],
+  ['code', 0],
   ['', 0],
 ]);
+
+/** The unit as written beside a value; a state's code has none. @param {string} unit */
+export function unitText(unit) {
+  return unit === 'code' ? '' : unit;
+}
 
 /** @type {Map<number, Intl.NumberFormat>} */
 const numberFormats = new Map();

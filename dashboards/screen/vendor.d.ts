@@ -37,10 +37,18 @@ export interface GlMap {
   addImage(
     id: string,
     image: { width: number; height: number; data: Uint8ClampedArray },
-    options?: { sdf?: boolean; pixelRatio?: number },
+    options?: {
+      sdf?: boolean;
+      pixelRatio?: number;
+      stretchX?: [number, number][];
+      stretchY?: [number, number][];
+      content?: [number, number, number, number];
+    },
   ): void;
   getSource(id: string): { setData(data: { type: string; features: unknown[] }): void } | undefined;
+  setPadding(padding: { top: number; right: number; bottom: number; left: number }): void;
   getZoom(): number;
+  getBearing(): number;
   getCanvas(): HTMLCanvasElement;
   queryRenderedFeatures(geometry: unknown, options: { layers: string[] }): RenderedFeature[];
   setFeatureState(
@@ -49,7 +57,10 @@ export interface GlMap {
   ): void;
   setPaintProperty(layer: string, name: string, value: unknown): void;
   setLayoutProperty(layer: string, name: string, value: unknown): void;
-  fitBounds(bounds: [number, number, number, number], options: Record<string, unknown>): void;
+  cameraForBounds(
+    bounds: [number, number, number, number],
+    options: Record<string, unknown>,
+  ): { center: unknown; zoom: number } | undefined;
   easeTo(options: Record<string, unknown>): void;
   zoomIn(): void;
   zoomOut(): void;

@@ -1,4 +1,5 @@
 /** The small card beside the mouse: what this is and what it measures now. */
+import { unitText } from '../format.js';
 import { html, render } from '../vendor.js';
 import { ageText, stateMark, valueText } from '../views/value.js';
 
@@ -31,7 +32,7 @@ export class HoverTip {
         ${model.pointsOf(asset.id).slice(0, POINTS).map((point) => {
           const reading = state.reading(point.point);
           return html`<span class="tip-row state-${reading.state}"><span>${language.name(point.name)}</span>
-            <b>${stateMark(reading, language)}${valueText(reading, point.unit)} <small>${point.unit}</small></b>
+            <b>${stateMark(reading, language)}${valueText(reading, point.unit)} <small>${unitText(point.unit)}</small></b>
             <span class="age">${ageText(reading, language)}</span></span>`;
         })}`,
       this.element,

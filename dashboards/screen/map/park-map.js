@@ -1,7 +1,7 @@
 /** The park in 2.5D: assets coloured by state, values beside them, hover, click and camera. */
 import { loadMapLibre } from '../vendor.js';
 import { rank } from '../views/icons.js';
-import { number } from '../format.js';
+import { number, unitText } from '../format.js';
 import { AlarmPulses } from './pulses.js';
 import { HoverTip } from './hover-tip.js';
 import { palette } from './palette.js';
@@ -12,7 +12,9 @@ import { GROUPS, TOUCHABLE, parkStyle, textField } from './style.js';
 /** @typedef {{ alarm: number, fresh: string, value: string }} AssetState */
 
 const PITCH = 52;
-const BEARING = -16;
+const BEARING = -34;
+/** Zoom levels that tilting makes room for. */
+const TILT_GAIN = 0.8;
 const TAGS = 250;
 const TAG_PERIOD_MS = 2000;
 const LEAN_TAG_PERIOD_MS = 10_000;
@@ -49,7 +51,6 @@ export class ParkMap {
       container: canvas,
       style: parkStyle(data, language.tag),
       bounds: this.frame,
-      fitBoundsOptions: { padding: this.#padding(), pitch: PITCH, bearing: BEARING },
       pitch: PITCH,
       bearing: BEARING,
       maxPitch: 65,
@@ -67,6 +68,7 @@ export class ParkMap {
     addSymbols(map);
     this.pulses = new AlarmPulses(maplibre, map, this.context);
     this.#listen(map, canvas);
+    map.setPadding(this.#padding());
     this.home(false);
     map.once('load', () => {
       this.root.dataset['ready'] = 'true';
@@ -105,7 +107,13 @@ export class ParkMap {
       this.context.selection.choose(id, first?.point);
       this.own = false;
     });
-    new ResizeObserver(() => map.resize()).observe(canvas);
+    const turn = () => this.root.parentElement?.style.setProperty('--bearing', `${-map.getBearing()}deg`);
+    map.on('rotate', turn);
+    turn();
+    new ResizeObserver(() => {
+      map.resize();
+      map.setPadding(this.#padding());
+    }).observe(canvas);
   }
 
   /** Moves one feature-state flag from an asset to another. @param {'hover' | 'selected'} flag @param {string | null} from @param {string | null} to */
@@ -167,9 +175,9 @@ export class ParkMap {
           name_zh: asset.properties.name.zh,
           name_en: asset.properties.name.en || id,
           value: believed ? shown.value : `${shown.value} ${language.word('state', reading.state)}`,
-          unit: believed ? ` ${point.unit}` : '',
+          unit: believed ? ` ${unitText(point.unit)}` : '',
           colour: believed ? palette.label : palette.stale,
-          order: shown.alarm || 9,
+          order: shown.alarm || (asset.properties.type.includes('station') ? 20 : 10),
         },
       });
     }
@@ -188,7 +196,7 @@ export class ParkMap {
     const place = asset ? anchorOf(asset) : null;
     if (!this.map || !place || this.own) return;
     const zoom = Math.max(this.map.getZoom(), 16);
-    this.map.easeTo({ center: place, zoom, padding: this.#padding(), duration: calm() ? 0 : 900 });
+    this.map.easeTo({ center: place, zoom, duration: calm() ? 0 : 900 });
   }
 
   relabel() {
@@ -208,12 +216,15 @@ export class ParkMap {
   }
 
   home(animate = true) {
-    this.map?.fitBounds(this.frame, {
-      padding: this.#padding(),
-      pitch: this.flat ? 0 : PITCH,
-      bearing: this.flat ? 0 : BEARING,
-      duration: animate && !calm() ? 900 : 0,
-    });
+    if (!this.map) return;
+    const pitch = this.flat ? 0 : PITCH;
+    const bearing = this.flat ? 0 : BEARING;
+    const camera = this.map.cameraForBounds(this.frame, { pitch, bearing });
+    if (!camera) return;
+    // The fit assumes a view from above; seen at a slant the same ground takes less height.
+    const zoom = camera.zoom + (this.flat ? 0 : TILT_GAIN);
+    const duration = animate && !calm() ? 900 : 0;
+    this.map.easeTo({ center: camera.center, zoom, pitch, bearing, duration });
   }
 
   /** @param {1 | -1} steps */

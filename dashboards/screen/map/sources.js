@@ -2,7 +2,7 @@
 import { symbolOf } from './symbols.js';
 
 /** @typedef {import('../types').AssetFeature} AssetFeature */
-/** @typedef {'land' | 'buildings' | 'lines' | 'nodes'} Source */
+/** @typedef {'land' | 'buildings' | 'lines' | 'nodes' | 'names'} Source */
 
 const STOREY_M = 4.5;
 const DEFAULT_HEIGHT_M = 9;
@@ -29,8 +29,8 @@ const KINDS = [
  */
 const NEARNESS = [
   [/electricity_meter|water_meter|device|enterprise/, 3],
-  [/manhole|transformer|pump$/, 2],
-  [/flow|outfall|station|rain|monitor|wet_well|gateway|plant/, 1],
+  [/manhole|transformer|pump$|gateway|weather/, 2],
+  [/flow|outfall|station|rain|monitor|wet_well|plant/, 1],
 ];
 
 /** @param {string} type */
@@ -100,9 +100,16 @@ export function collections(assets) {
     buildings: { type: 'FeatureCollection', features: [] },
     lines: { type: 'FeatureCollection', features: [] },
     nodes: { type: 'FeatureCollection', features: [] },
+    names: { type: 'FeatureCollection', features: [] },
   };
   for (const asset of assets) {
-    if (asset.geometry) found[sourceOf(asset)].features.push(toFeature(asset));
+    if (!asset.geometry) continue;
+    const feature = toFeature(asset);
+    const source = sourceOf(asset);
+    found[source].features.push(feature);
+    const place = source === 'land' ? anchorOf(asset) : null;
+    // An area crosses tiles and would be named once in each; its name stands at one place.
+    if (place) found.names.features.push({ ...feature, geometry: { type: 'Point', coordinates: place } });
   }
   return found;
 }

@@ -70,7 +70,7 @@ function land() {
 /** @returns {Layer[]} */
 function grids() {
   return [
-    { id: 'project', source: 'land', type: 'fill', filter: kind('project'), paint: { 'fill-pattern': 'works', 'fill-opacity': 0.8 } },
+    { id: 'project', source: 'land', type: 'fill', filter: kind('project'), paint: { 'fill-pattern': 'works', 'fill-opacity': 0.5 } },
     { id: 'project-edge', source: 'land', type: 'line', filter: kind('project'),
       paint: { 'line-color': byState(palette.gridEdge), 'line-width': 1, 'line-dasharray': [2, 2] } },
     { id: 'grid-edge', source: 'land', type: 'line', filter: kind('grid'),
@@ -168,7 +168,7 @@ function labels(name) {
   return [
     { id: 'road-label', source: 'lines', type: 'symbol', filter: kind('road'), minzoom: 14.5,
       layout: text({ 'symbol-placement': 'line', 'text-size': 11 }), paint: { 'text-color': palette.labelQuiet, ...halo } },
-    { id: 'water-label', source: 'land', type: 'symbol', filter: kind('water'),
+    { id: 'water-label', source: 'names', type: 'symbol', filter: kind('water'),
       layout: text({ 'text-size': 13, 'text-letter-spacing': 0.4 }), paint: { 'text-color': '#5b8cb0', ...halo } },
     { id: 'stream-label', source: 'lines', type: 'symbol', filter: kind('water'),
       layout: text({ 'symbol-placement': 'line', 'text-size': 13, 'text-letter-spacing': 0.4 }), paint: { 'text-color': '#5b8cb0', ...halo } },
@@ -176,15 +176,17 @@ function labels(name) {
       layout: text({ 'text-size': 11, 'text-max-width': 7 }), paint: { 'text-color': '#a9b7c4', ...halo } },
     { id: 'place-label', source: 'nodes', type: 'symbol', minzoom: 16.6, filter: ['==', ['get', 'symbol'], 'place'],
       layout: text({ 'text-size': 11, 'text-max-width': 9, 'text-anchor': 'top', 'text-offset': [0, 0.6] }), paint: { 'text-color': '#a9b7c4', ...halo } },
-    { id: 'grid-label', source: 'land', type: 'symbol', filter: kind('grid'), maxzoom: 17,
-      layout: text({ 'text-size': ['interpolate', ['linear'], ['zoom'], 12, 11, 16, 17], 'text-letter-spacing': 0.18, 'symbol-sort-key': 2 }),
-      paint: { 'text-color': '#8fa3b3', 'text-opacity': 0.9, ...halo } },
+    { id: 'grid-label', source: 'names', type: 'symbol', filter: kind('grid'), maxzoom: 17.5,
+      layout: text({ 'text-size': ['interpolate', ['linear'], ['zoom'], 12, 11, 16, 22], 'text-letter-spacing': 0.2,
+        'text-pitch-alignment': 'map', 'text-rotation-alignment': 'viewport', 'text-allow-overlap': true, 'text-ignore-placement': true }),
+      paint: { 'text-color': '#b9c9d6', 'text-opacity': 0.75, ...halo } },
     { id: 'tag', source: 'tags', type: 'symbol',
-      layout: { 'text-font': FONT, 'text-size': 12, 'text-anchor': 'left', 'text-offset': [0.95, 0], 'text-justify': 'left',
-        'text-padding': 3, 'text-max-width': 30, 'symbol-sort-key': ['get', 'order'],
-        'text-variable-anchor': ['left', 'right', 'top', 'bottom'], 'text-radial-offset': 0.95,
-        'text-field': ['format', ['get', name], { 'font-scale': 0.9, 'text-color': palette.labelQuiet }, ' ', {},
-          ['get', 'value'], { 'font-scale': 1.12, 'text-color': ['get', 'colour'] }, ['get', 'unit'], { 'font-scale': 0.85, 'text-color': palette.labelQuiet }] },
+      layout: { 'text-font': FONT, 'text-size': ['interpolate', ['linear'], ['zoom'], 14, 11.5, 17, 14], 'text-justify': 'left',
+        'text-padding': 5, 'text-max-width': 13, 'text-line-height': 1.25, 'symbol-sort-key': ['get', 'order'],
+        'text-variable-anchor': ['left', 'right', 'top', 'bottom'], 'text-radial-offset': 1.3,
+        'icon-image': 'plate', 'icon-text-fit': 'both', 'icon-text-fit-padding': [1, 3, 1, 3],
+        'text-field': ['format', ['get', name], { 'font-scale': 0.86, 'text-color': palette.labelQuiet }, '\n', {},
+          ['get', 'value'], { 'font-scale': 1.15, 'text-color': ['get', 'colour'] }, ['get', 'unit'], { 'font-scale': 0.85, 'text-color': palette.labelQuiet }] },
       paint: { 'text-color': palette.label, 'text-halo-color': palette.halo, 'text-halo-width': 1.6 } },
   ];
 }
@@ -217,6 +219,7 @@ export function parkStyle(data, language) {
       buildings: source(data['buildings']),
       lines: source(data['lines']),
       nodes: source(data['nodes']),
+      names: source(data['names']),
       tags: source({ type: 'FeatureCollection', features: [] }),
     },
     light: { anchor: 'viewport', position: [1.4, 200, 42], color: '#e8f1fa', intensity: 0.42 },

@@ -49,7 +49,26 @@ export function addSymbols(map) {
   for (const [name, rings] of Object.entries(SHAPES)) {
     map.addImage(name, { width: SIZE, height: SIZE, data: field(rings) }, { sdf: true, pixelRatio: 2 });
   }
+  map.addImage('plate', plate(), {
+    pixelRatio: 2, stretchX: [[10, 22]], stretchY: [[10, 22]], content: [6, 4, 26, 28],
+  });
   map.addImage('works', hatchTile(), { pixelRatio: 2 });
+}
+
+/** The dark plate behind a value, stretched to its text. */
+function plate() {
+  const size = 32;
+  const radius = 7;
+  const data = new Uint8ClampedArray(size * size * 4);
+  for (let i = 0; i < size * size; i++) {
+    const x = Math.max(radius - (i % size) - 0.5, (i % size) + 0.5 - (size - radius), 0);
+    const y = Math.max(radius - Math.floor(i / size) - 0.5, Math.floor(i / size) + 0.5 - (size - radius), 0);
+    const out = radius - Math.hypot(x, y);
+    const inside = Math.max(0, Math.min(1, out));
+    const edge = x + y === 0 ? Math.min(i % size, size - 1 - (i % size), Math.floor(i / size), size - 1 - Math.floor(i / size)) < 2 : out < 2;
+    data.set(edge ? [58, 78, 94, 235 * inside] : [11, 17, 23, 215 * inside], i * 4);
+  }
+  return { width: size, height: size, data };
 }
 
 /** Faint slanted lines: ground under works. */

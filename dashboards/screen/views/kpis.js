@@ -1,6 +1,6 @@
 /** The row of figures: value, unit, direction, six hours as a line, age. */
 import { html, render, nothing } from '../vendor.js';
-import { ParkTime, number } from '../format.js';
+import { ParkTime, number, unitText } from '../format.js';
 import { ageText, stateMark, stateWords } from './value.js';
 import { icon } from './icons.js';
 import { sparkline } from './sparkline.js';
@@ -84,20 +84,21 @@ export class KpiRow {
     const { language, state, selection, clock } = this.context;
     const reading = state.reading(kpi.point);
     const value = this.#figure(kpi, reading.value);
+    const text = number(value, kpi.unit);
     const rows = this.lines.get(kpi.point) ?? [];
     const trend = kpi.show === 'today' ? null : direction(rows);
     const now = clock.now() ?? 0;
     const start = kpi.show === 'today' ? this.time.dayStart(now) : now - SPAN_MS;
     const chosen = selection.point === kpi.point;
-    return html`<button class="kpi state-${reading.state} ${chosen ? 'chosen' : ''}" data-testid="kpi"
+    return html`<button class="kpi state-${reading.state} ${chosen ? 'chosen' : ''} ${text.length > 8 ? 'kpi-long' : ''}" data-testid="kpi"
       data-point=${kpi.point} data-value=${reading.value ?? ''} data-state=${reading.state}
       aria-pressed=${chosen} title=${stateWords(reading, language)}
       @click=${() => selection.choose(selection.asset, kpi.point)}>
       <span class="kpi-name">${language.name(kpi.name)}${
-        kpi.show === 'today' ? html`<span class="kpi-today">${language.t('kpi.today')}</span>` : nothing
+        this.#saysToday(kpi) ? html`<span class="kpi-today">${language.t('kpi.today')}</span>` : nothing
       }</span>
-      <span class="kpi-figure"><span class="kpi-value" data-testid="kpi-value">${number(value, kpi.unit)}</span
-        ><span class="kpi-unit">${kpi.unit}</span>${stateMark(reading, language)}</span>
+      <span class="kpi-figure"><span class="kpi-value" data-testid="kpi-value">${text}</span
+        ><span class="kpi-unit">${unitText(kpi.unit)}</span>${stateMark(reading, language)}</span>
       <span class="kpi-foot">
         ${trend ? html`<span class="kpi-trend" title=${`${language.t('kpi.trend')}: ${language.t(`kpi.${trend}`)}`}>
           ${icon(trend)}<span class="sr">${language.t(`kpi.${trend}`)}</span></span>` : nothing}
@@ -105,6 +106,13 @@ export class KpiRow {
       </span>
       ${sparkline(rows, start, now, 2 * BUCKET_MS)}
     </button>`;
+  }
+
+  /** A figure of today says so, unless its name does. @param {Kpi} kpi */
+  #saysToday(kpi) {
+    const { language } = this.context;
+    const name = language.name(kpi.name).toLowerCase();
+    return kpi.show === 'today' && !name.includes(language.t('kpi.today'));
   }
 
   /** @param {Kpi} kpi @param {number | null} live */

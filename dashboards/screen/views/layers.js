@@ -68,7 +68,8 @@ export class MapButtons {
     const button = (name, word, act) => html`<button class="square" data-testid="map-${name}"
       title=${language.t(`layers.${word}`)} aria-label=${language.t(`layers.${word}`)} @click=${act}>${icon(name)}</button>`;
     render(
-      html`${button('home', 'home', () => this.controls.home())}
+      html`<span class="compass" title=${language.t('layers.north')} aria-hidden="true">${icon('north')}</span>
+        ${button('home', 'home', () => this.controls.home())}
         ${button('plus', 'zoomIn', () => this.controls.zoom(1))}
         ${button('minus', 'zoomOut', () => this.controls.zoom(-1))}
         ${button('tilt', 'tilt', () => this.controls.tilt())}`,

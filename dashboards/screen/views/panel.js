@@ -1,4 +1,5 @@
 /** The side panel of one asset: its points with value, age and quality, attributes, relations. */
+import { unitText } from '../format.js';
 import { html, render, nothing } from '../vendor.js';
 import { ageText, stateMark, stateWords, valueText } from './value.js';
 import { icon, priorityShape } from './icons.js';
@@ -73,16 +74,17 @@ export class AssetPanel {
 
   /** @param {import('../types').PointInfo} point */
   #point(point) {
-    const { language, state, selection } = this.context;
+    const { language, state, selection, model } = this.context;
+    const asset = model.assets.get(point.asset);
     const reading = state.reading(point.point);
     const chosen = selection.point === point.point;
     const choose = () => selection.choose(selection.asset, point.point);
     return html`<tr class="point state-${reading.state} ${chosen ? 'chosen' : ''}" data-testid="point"
       data-point=${point.point} data-value=${reading.value ?? ''} data-state=${reading.state}
       title=${stateWords(reading, language)} @click=${choose}>
-      <td><button class="link" aria-pressed=${chosen} @click=${choose}>${language.name(point.name)}</button></td>
+      <td><button class="link" aria-pressed=${chosen} @click=${choose}>${shortName(language.name(point.name), language.name(asset?.properties.name))}</button></td>
       <td class="num">${stateMark(reading, language)}<b>${valueText(reading, point.unit)}</b>
-        <span class="unit">${point.unit}</span></td>
+        <span class="unit">${unitText(point.unit)}</span></td>
       <td class="age">${ageText(reading, language)}</td>
     </tr>`;
   }
@@ -117,4 +119,10 @@ export class AssetPanel {
       ${relations.length > RELATIONS
         ? html`<li class="quiet">${language.t('panel.more', { n: relations.length - RELATIONS })}</li>` : nothing}</ul>`;
   }
+}
+
+/** A point's name without its asset's, which the panel's head shows. @param {string} name @param {string} asset */
+function shortName(name, asset) {
+  const rest = asset && name.startsWith(asset) ? name.slice(asset.length).trim() : name;
+  return rest || name;
 }

@@ -1,7 +1,7 @@
 /** The trend of the chosen point. Gaps stay gaps, bad readings are marked, nothing is interpolated. */
 import { html, render, nothing, loadECharts } from '../vendor.js';
 import { ApiError } from '../session.js';
-import { number } from '../format.js';
+import { number, unitText } from '../format.js';
 import { chartOption } from './trend-chart.js';
 import { stateMark, stateWords, valueText, ageText } from './value.js';
 
@@ -111,12 +111,11 @@ export class Trend {
       html`
         <header class="card-head">
           <h2 data-testid="trend-point" data-point=${selection.point ?? ''}>${
-            point ? html`${asset ? language.name(asset.properties.name) : point.asset}
-              <span class="trend-property">${language.name(point.name)}</span>` : language.t('trend.title')}</h2>
+            point ? this.#title(point, asset) : language.t('trend.title')}</h2>
           ${point && reading
             ? html`<p class="trend-now state-${reading.state}" title=${stateWords(reading, language)}>
                 ${stateMark(reading, language)}<b>${valueText(reading, point.unit)}</b>
-                <span class="unit">${point.unit}</span><span class="age">${ageText(reading, language)}</span></p>`
+                <span class="unit">${unitText(point.unit)}</span><span class="age">${ageText(reading, language)}</span></p>`
             : nothing}
           <p class="quiet trend-note">${language.t(SPANS[this.span].note)}${
             this.truncated ? ` · ${language.t('trend.truncated')}` : ''}${
@@ -134,6 +133,15 @@ export class Trend {
       `,
       this.root,
     );
+  }
+
+  /** A point's name often begins with its asset's: it is not said twice. @param {import('../types').PointInfo} point @param {import('../types').AssetFeature | undefined} asset */
+  #title(point, asset) {
+    const { language } = this.context;
+    const whose = asset ? language.name(asset.properties.name) : point.asset;
+    const what = language.name(point.name);
+    if (what.startsWith(whose)) return what;
+    return html`${whose} <span class="trend-property">${what}</span>`;
   }
 
   /** @param {import('../types').PointInfo | undefined} point */
