@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.peers.mosquitto import Mosquitto, running_mosquitto
+
+# A loaded machine may take any time for one example; pytest's own timeout bounds the whole test.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def plant(
     behaviour: str,
     *,
     every: str = "200ms",
-    timeout: str = "300ms",
+    timeout: str = "5s",
     outbox: str = "{max_mb: 64}",
     name: str = "GW-T",
 ) -> Plant:

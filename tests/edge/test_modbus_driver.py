@@ -127,7 +127,7 @@ def test_a_meter_that_says_nan_gives_no_value_with_bad_device_quality(tmp_path: 
 def test_a_device_that_falls_silent_reads_as_failed_and_comes_back(tmp_path: Path) -> None:
     rows = [f"point: X.p{i}, table: holding, address: {i * 300}, type: uint16" for i in range(3)]
     behaviour = "points:\n" + "".join(f"  X.p{i}: {{shape: constant, mean: 7}}\n" for i in range(3))
-    made = plant(tmp_path, [rows], behaviour)
+    made = plant(tmp_path, [rows], behaviour, timeout="300ms")
 
     async def body(driver: ModbusTcpDriver, simulation: Simulation) -> None:
         assert [v for _, _, v, _ in await driver.poll()] == [7.0] * 3
@@ -135,7 +135,7 @@ def test_a_device_that_falls_silent_reads_as_failed_and_comes_back(tmp_path: Pat
         begun = time.monotonic()
         failed = await driver.poll()
         # One timeout for the device, not one for each of its three blocks.
-        assert time.monotonic() - begun < 0.75
+        assert time.monotonic() - begun < 0.85
         assert [(v, q) for _, _, v, q in failed] == [(None, READ_FAILED)] * 3
         assert "no answer" in driver.trouble
         await asyncio.sleep(1.0)
@@ -188,6 +188,7 @@ def test_nonsense_from_a_device_is_a_failed_read_and_nothing_worse(
         tmp_path,
         [["point: X.a, table: holding, address: 0, type: float32"]],
         "points: {X.a: {shape: constant, mean: 1}}",
+        timeout="300ms",
     )
 
     async def main() -> None:
