@@ -12,6 +12,8 @@ from pathlib import Path
 
 import structlog
 
+from ingest.consume import RetriableError
+
 log = structlog.get_logger(__name__)
 
 
@@ -57,15 +59,20 @@ class Cursors:
         return default if row is None else int(row[0])
 
     def set(self, **marks: int) -> None:
-        """Make these marks durable together."""
+        """Make these marks durable together; raises `RetriableError` when the disk refuses."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "INSERT INTO cursors VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
-                list(marks.items()),
-            )
-            self._db.execute("COMMIT")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "INSERT INTO cursors VALUES (?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+                    list(marks.items()),
+                )
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise RetriableError(f"{self.path}: {error}") from error
 
     def close(self) -> None:
         """Close the file."""

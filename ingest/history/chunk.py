@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.history.table import Table, empty
+from ingest.history.table import Table, empty, join
 
 _NAME: Final = re.compile(r"(\d{16})-(\d{16})\.npz")
 _LOCAL_HEADER: Final = 30
@@ -129,12 +129,12 @@ class Chunk:
         wanted = points[(points >= self.low) & (points < self.low + self.width)] - self.low
         if not len(wanted):
             return empty(self.dtype)
-        if len(wanted) * 16 > self.width and len(wanted) > 64:
+        reach = int(wanted[-1]) - int(wanted[0]) + 1
+        if len(wanted) > 64 and len(wanted) * 16 > reach:
             table = self.read(int(points[0]), int(points[-1]) + 1)
-            if len(points) == int(points[-1]) - int(points[0]) + 1:
+            if len(wanted) == reach:
                 return table
-            keep = np.isin(table.points, points)
-            return Table(table.points[keep], table.rows[keep])
+            return table.where(np.isin(table.points, points))
         found: list[NDArray[np.void]] = []
         counts = np.zeros(len(wanted), np.int64)
         with _opened(self.path) as file:
@@ -154,7 +154,7 @@ class Chunk:
                     counts[i] = b - a
         if not found:
             return empty(self.dtype)
-        rows = found[0] if len(found) == 1 else np.concatenate(found)
+        rows = join(found, self.dtype)
         return Table(np.repeat(wanted + np.int32(self.low), counts).astype(np.int32), rows)
 
     def _rows(self, file: _opened, a: int, b: int) -> NDArray[np.void]:

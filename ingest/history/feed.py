@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from ingest.consume import RetriableError
 from ingest.history.protocol import Every
 
 log = structlog.get_logger(__name__)
@@ -60,16 +61,21 @@ class RollupFeed:
         return db
 
     def add(self, notes: Sequence[Note]) -> None:
-        """Append durably."""
+        """Append durably; raises `RetriableError` when the disk refuses."""
         if not notes:
             return
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "INSERT INTO notes (level, start, end, points) VALUES (?,?,?,?)",
-                [(n.level, n.start, n.end, n.points.astype("<i4").tobytes()) for n in notes],
-            )
-            self._db.execute("COMMIT")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "INSERT INTO notes (level, start, end, points) VALUES (?,?,?,?)",
+                    [(n.level, n.start, n.end, n.points.astype("<i4").tobytes()) for n in notes],
+                )
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise RetriableError(f"{self.path}: {error}") from error
 
     def take(self, limit: int) -> list[tuple[int, Note]]:
         """The oldest notes with their ids; they stay until `done`."""

@@ -32,7 +32,7 @@ from ingest.history.protocol import Buckets, Every, Series
 from ingest.history.rolled import RolledUp
 from ingest.history.rollup import Traits
 from ingest.history.store import Store
-from ingest.history.table import RAW_ROW, Table, empty, order
+from ingest.history.table import RAW_ROW, Table, empty, join, order
 from ingest.readings import Readings
 
 log = structlog.get_logger(__name__)
@@ -63,8 +63,8 @@ class LocalHistory:
         retain_days: int = 90,
         grace_s: float = 1800.0,
         reclose_s: float = 6 * 3600.0,
-        shard_rows: int = 1_000_000,
-        memory_mb: int = 128,
+        shard_rows: int = 500_000,
+        memory_mb: int = 96,
         verify_mb: int = 256,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -207,7 +207,7 @@ class LocalHistory:
             found.update(zip(points.tolist(), counts.tolist(), strict=True))
         return found
 
-    def ranges(self, start: int, end: int, most: int = 1_000_000) -> list[tuple[int, int]]:
+    def ranges(self, start: int, end: int, most: int = 250_000) -> list[tuple[int, int]]:
         """Point ranges of at most about `most` rows between two times, for `store.block`."""
         n = len(self._latest)
         if not n:
@@ -315,6 +315,5 @@ class LocalHistory:
 def _sorted(parts: list[Table]) -> Table:
     """Merge parts that are each in order of arrival."""
     points = np.concatenate([p.points for p in parts])
-    rows = np.concatenate([p.rows for p in parts])
-    by = order(points, rows["ts"])
-    return Table(points[by], rows[by])
+    rows = join([p.rows for p in parts], RAW_ROW)
+    return Table(points, rows).at(order(points, np.ascontiguousarray(rows["ts"])))

@@ -50,9 +50,12 @@ class Prior:
         self._store = store
         self._any = _Column()
         self._usable = _Column()
+        self._reached = NONE
 
     def forget(self, points: NDArray[np.int32], start: int) -> None:
         """Readings of these points arrived in the minute that begins at `start`."""
+        if start >= self._reached:
+            return
         self._grow(points)
         for column in (self._any, self._usable):
             known = column.known
@@ -87,9 +90,9 @@ class Prior:
         """Remember the last rows before `end` after computing up to it. Only for a block after
         which none was computed yet: a late one knows nothing of what followed it.
         """
+        self._reached = max(self._reached, end)
         self._any.set(points, last_rows(merge([prior, table], RAW_ROW)), end)
-        keep = usable(table.rows) & traits.counter[table.points]
-        fit = Table(table.points[keep], table.rows[keep])
+        fit = table.where(usable(table.rows) & traits.counter[table.points])
         counters = points[traits.counter[points]]
         self._usable.set(counters, last_rows(merge([counted, fit], RAW_ROW)), end)
 
@@ -99,4 +102,4 @@ def last_rows(table: Table) -> Table:
     if not table.size:
         return table
     at = np.flatnonzero(np.append(table.points[1:] != table.points[:-1], True))
-    return Table(table.points[at], table.rows[at])
+    return table.at(at)

@@ -125,7 +125,7 @@ class RolledUp:
         if start < frontier:
             stored = self.stores[every].pick(points, start, min(end, frontier))
             some = (stored.rows["count"] > 0) | (stored.rows["covered_ms"] > 0)
-            parts.append(Table(stored.points[some], stored.rows[some]))
+            parts.append(stored.where(some))
         begin = max(start, frontier, self.readings.oldest() - 1)
         end = min(end, now + MINUTE_MS)
         if begin < end and len(points):

@@ -28,7 +28,7 @@ from ingest.history.protocol import LEVELS, Every
 from ingest.history.rolled import CELLS, NEVER
 from ingest.history.rollup import Traits, fold, roll, usable
 from ingest.history.search import MINUTE_MS, after
-from ingest.history.table import BUCKET_ROW, RAW_ROW, Table, empty, merge
+from ingest.history.table import BUCKET_ROW, RAW_ROW, Table, empty, join, merge
 from ingest.points import PointIndex
 from twin.model.park import Point
 
@@ -315,7 +315,7 @@ class Roller:
             end = calendar.end(start, level)
             fine = self._rolled.stored(finer, points, start, end)
             some = (fine.rows["count"] > 0) | (fine.rows["covered_ms"] > 0)
-            fine = Table(fine.points[some], fine.rows[some])
+            fine = fine.where(some)
             self._keep(level, points, start, end, fold(fine, np.full(fine.size, start, np.int64)))
         self._rolled.frontier[level] = max(self._rolled.frontier[level], ready)
 
@@ -326,7 +326,7 @@ def _differing(fresh: Table, old: Table, begin: int) -> Table:
     key_old = old.points.astype(np.int64) << 42 | (old.rows["ts"] - begin)
     at = np.minimum(np.searchsorted(key_old, key_fresh), len(key_old) - 1)
     met = key_old[at] == key_fresh
-    same = met & (_content(fresh.rows) == _content(old.rows[at])).all(axis=1)
+    same = met & (_content(fresh.rows) == _content(np.take(old.rows, at))).all(axis=1)
     fresh.rows["revision"] = np.where(met, old.rows["revision"][at], 0) + 1
     vanished = ~np.isin(key_old, key_fresh) & (
         (old.rows["count"] > 0) | (old.rows["covered_ms"] > 0)
@@ -335,8 +335,9 @@ def _differing(fresh: Table, old: Table, begin: int) -> Table:
     for name in ("minimum", "maximum", "last", "mean", "increment"):
         rows[name] = np.nan
     rows["ts"], rows["revision"] = old.rows["ts"][vanished], old.rows["revision"][vanished] + 1
-    points = np.concatenate((fresh.points[~same], old.points[vanished]))
-    return Table(points, np.concatenate((fresh.rows[~same], rows)))
+    kept = fresh.where(~same)
+    points = np.concatenate((kept.points, old.points[vanished]))
+    return Table(points, join((kept.rows, rows), BUCKET_ROW))
 
 
 def _content(rows: NDArray[np.void]) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.history.protocol import RESET, UNEXPLAINED
-from ingest.history.table import BUCKET_ROW, Table, empty
+from ingest.history.table import BUCKET_ROW, RAW_ROW, Table, empty, join
 
 RESET_SHARE: Final = 0.01
 """A counter that falls to at most this share of its last value began anew."""
@@ -59,11 +59,13 @@ def roll(
     joined_points = np.concatenate((prior.points, table.points))
     if not len(joined_points):
         return empty(BUCKET_ROW)
-    rows = np.concatenate((prior.rows, table.rows))
+    rows = join((prior.rows, table.rows), RAW_ROW)
     by = np.argsort(joined_points, kind="stable")  # prior rows precede: times stay in order
-    point, rows = joined_points[by], rows[by]
+    point = joined_points[by]
+    rows = np.take(rows, by)
     ts, value = np.ascontiguousarray(rows["ts"]), np.ascontiguousarray(rows["value"])
-    fit = usable(rows)
+    quality = np.ascontiguousarray(rows["quality"])
+    fit = ~np.isnan(value) & (quality < 128)
     ids = np.flatnonzero(np.bincount(point))
     slot = np.zeros(int(ids[-1]) + 1, np.int64)
     slot[ids] = np.arange(len(ids))
@@ -84,7 +86,7 @@ def roll(
     ts, value, fit, place = ts[own], value[own], fit[own], place[own]
     cell = place + np.searchsorted(edges, ts, side="right") - 1
     count = np.bincount(cell, minlength=cells)
-    good = np.bincount(cell[fit & (rows["quality"][own] < 64)], minlength=cells)
+    good = np.bincount(cell[fit & (quality[own] < 64)], minlength=cells)
     known = (count > 0) | (covered > 0)
     out = np.zeros(cells, BUCKET_ROW)
     out["ts"] = np.tile(edges[:-1], len(ids))
@@ -102,7 +104,7 @@ def roll(
         out["last"][at] = fit_value[np.append(first[1:], len(fit_cell)) - 1]
     _increments(out, table, counted, traits, slot, n, edges)
     points = np.repeat(ids.astype(np.int32), n)
-    return Table(points[known], out[known])
+    return Table(points, out).where(known)
 
 
 def _spread(

@@ -35,13 +35,12 @@ def before(
         start = max(at - back, floor)
         table = store.pick(points, start, end)
         if only_usable:
-            keep = usable(table.rows)
-            table = Table(table.points[keep], table.rows[keep])
+            table = table.where(usable(table.rows))
         if table.size:
             last = np.flatnonzero(np.append(table.points[1:] != table.points[:-1], True))
-            table = Table(table.points[last], table.rows[last])
+            table = table.at(last)
             near = table.rows["ts"] > at - reach[np.searchsorted(points, table.points)]
-            found.append(Table(table.points[near], table.rows[near]))
+            found.append(table.where(near))
         still = ~np.isin(points, table.points) & (reach > back)
         points, reach = points[still], reach[still]
         end = start

@@ -43,8 +43,10 @@ class Store:
         n = len(points)
         held_points, rows, filled = self._buffer
         if filled + n > len(held_points):
-            size = max(min(max(2 * filled, 4096), self.capacity), filled + n)
-            held_points, rows = np.resize(held_points, size), np.resize(rows, size)
+            size = max(min(max(4 * filled, 4096), self.capacity + self.capacity // 8), filled + n)
+            more_points, more_rows = np.empty(size, np.int32), np.empty(size, self.dtype)
+            more_points[:filled], more_rows[:filled] = held_points[:filled], rows[:filled]
+            held_points, rows = more_points, more_rows
         held_points[filled : filled + n] = points
         part = rows[filled : filled + n]
         for name, column in columns.items():
@@ -57,8 +59,7 @@ class Store:
         if not filled:
             return empty(self.dtype)
         points, rows = points[:filled], rows[:filled]
-        by = order(points, rows["ts"])
-        table = Table(points[by], rows[by])
+        table = Table(points, rows).at(order(points, np.ascontiguousarray(rows["ts"])))
         self.archive.add(first, end, table)
         self.clear()
         return table
@@ -98,10 +99,10 @@ class Store:
         if not len(at):
             return empty(self.dtype)
         ts = rows["ts"][at]
-        at = at[(ts >= start) & (ts < end)]
-        some, points = rows[at], held[at]
-        by = order(points, some["ts"])
-        return Table(points[by], some[by])
+        within = (ts >= start) & (ts < end)
+        at = at[within]
+        points = held[at]
+        return Table(points, np.take(rows, at)).at(order(points, ts[within]))
 
     def weights(self, start: int, end: int, n_points: int) -> NDArray[np.int64]:
         """Per point, an upper bound of the rows that a read of the range would touch."""

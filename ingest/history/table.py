@@ -32,6 +32,9 @@ BUCKET_ROW: Final = np.dtype(
 )
 
 
+MANY_RUNS: Final = 1024
+
+
 class Table(NamedTuple):
     """`points` int32 (n,), `rows` records (n,), sorted by (point, ts), no key twice."""
 
@@ -47,7 +50,16 @@ class Table(NamedTuple):
         """Rows with start <= ts < end."""
         ts = self.rows["ts"]
         keep = (ts >= start) & (ts < end)
-        return self if keep.all() else Table(self.points[keep], self.rows[keep])
+        return self if keep.all() else self.where(keep)
+
+    def where(self, keep: NDArray[np.bool_]) -> Table:
+        """The rows for which `keep` is true."""
+        return self.at(np.flatnonzero(keep))
+
+    def at(self, by: NDArray[np.intp]) -> Table:
+        """The rows at these places."""
+        # take copies records three times as fast as indexing does
+        return Table(self.points[by], np.take(self.rows, by))
 
 
 def empty(dtype: np.dtype[Any]) -> Table:
@@ -59,21 +71,33 @@ def order(points: NDArray[np.int32], ts: NDArray[np.int64]) -> NDArray[np.intp]:
     """Indices that sort by (point, ts) and keep, of equal keys, the last one only."""
     if not len(points):
         return np.empty(0, np.intp)
-    low = int(ts.min())
-    if int(ts.max()) - low < 1 << 42 and int(points.max()) < 1 << 21:
+    low, high = int(ts.min()), int(ts.max())
+    runs = int(np.count_nonzero(points[1:] < points[:-1]))
+    if runs < MANY_RUNS and high - low < 1 << 42:
+        # A few sorted parts one after the other: the merge sort finds them.
         key = points.astype(np.int64) << 42
         key |= ts - low
         by = np.argsort(key, kind="stable")
-        key = key[by]
-        last = np.empty(len(key), bool)
-        np.not_equal(key[1:], key[:-1], out=last[:-1])
-    else:  # a clock in 1970 beside one in 2200
-        by = np.lexsort((ts, points))
-        last = np.empty(len(by), bool)
-        a, b = by[:-1], by[1:]
-        last[:-1] = (points[a] != points[b]) | (ts[a] != ts[b])
+    else:
+        # In order of arrival: nearly sorted by time, then a radix sort by point, 16 bits a pass.
+        by = np.argsort(ts, kind="stable") if (ts[1:] < ts[:-1]).any() else np.arange(len(ts))
+        by = by[np.argsort(points[by].astype(np.uint16), kind="stable")]
+        if int(points.max()) >= 1 << 16:
+            by = by[np.argsort((points[by] >> 16).astype(np.uint16), kind="stable")]
+    point, time = points[by], ts[by]
+    last = np.empty(len(by), bool)
+    np.not_equal(point[1:], point[:-1], out=last[:-1])
+    last[:-1] |= time[1:] != time[:-1]
     last[-1] = True
     return by if last.all() else by[last]
+
+
+def join(parts: Sequence[Rows], dtype: np.dtype[Any]) -> Rows:
+    """Rows one after the other. As plain bytes: NumPy joins records ten times as slowly."""
+    if len(parts) == 1:
+        return parts[0]
+    plain = np.dtype(f"V{dtype.itemsize}")
+    return np.concatenate([part.view(plain) for part in parts]).view(dtype)
 
 
 def merge(parts: Sequence[Table], dtype: np.dtype[Any]) -> Table:
@@ -84,6 +108,5 @@ def merge(parts: Sequence[Table], dtype: np.dtype[Any]) -> Table:
     if len(parts) == 1:
         return parts[0]
     points = np.concatenate([part.points for part in parts])
-    rows = np.concatenate([part.rows for part in parts])
-    by = order(points, rows["ts"])
-    return Table(points[by], rows[by])
+    rows = join([part.rows for part in parts], dtype)
+    return Table(points, rows).at(order(points, np.ascontiguousarray(rows["ts"])))
