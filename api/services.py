@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from api.language import Words
 from api.limits import Limits
+from ingest.audit import AuditReport
 from ingest.committer import Committer
 from ingest.consume import ConsumerThread
 from ingest.gateways import GatewayBook
@@ -97,9 +98,9 @@ class Services:
 
     gateways: what was heard of them; gateway_names: what people call them, by id; consumers: the
     journal's, for readiness and metrics; committer, mqtt: the way in, for metrics; lag_ms: how far
-    the twin is behind the journal; last_audit: the newest audit report (a dataclass), None before
-    the first; probes: named checks of `/readyz`; public_url: how browsers reach the node when a
-    proxy stands before it; now_ms: wall clock.
+    the twin is behind the journal; last_audit: the newest audit report, None before the first;
+    run_audit: makes one now; probes: named checks of `/readyz`; public_url: how browsers reach the
+    node when a proxy stands before it; now_ms: wall clock.
     """
 
     park: Park
@@ -115,7 +116,8 @@ class Services:
     mqtt: BrokerLink | None = None
     screen_dir: Path | None = None
     lag_ms: Callable[[], int] = _no_lag
-    last_audit: Callable[[], object | None] = _nothing
+    last_audit: Callable[[], AuditReport | None] = _nothing
+    run_audit: Callable[[], AuditReport | None] = _nothing
     probes: Mapping[str, Probe] = field(default_factory=dict)
     public_url: str = ""
     now_ms: Callable[[], int] = _now_ms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -71,18 +70,19 @@ def broker(
 @app.command()
 def audit(
     url: Annotated[str, typer.Option(help="address of the node")] = "http://127.0.0.1:8000",
-    key_file: Annotated[
-        Path | None, typer.Option(help="file with a machine key (or PARKTWIN_KEY)")
+    user: Annotated[str, typer.Option(help="user name; empty to log in by code")] = "",
+    password_file: Annotated[
+        Path | None, typer.Option(help="file with the password or the one-time code")
     ] = None,
 ) -> None:
     """Recount journal, history and InfluxDB from their data and compare them with the ledger."""
     from parktwin.audit_command import show
 
-    raise typer.Exit(show(url, key_file.read_text().strip() if key_file else _key()))
-
-
-def _key() -> str:
-    return os.environ.get("PARKTWIN_KEY", "")
+    if password_file is None:
+        word = typer.prompt("password" if user else "one-time login code", hide_input=bool(user))
+    else:
+        word = password_file.read_text(encoding="utf-8").strip()
+    raise typer.Exit(show(url, user, word))
 
 
 @edge_app.command("run")

@@ -7,23 +7,20 @@ from pathlib import Path
 
 import typer
 
-from twin.model import ModelErrors
-from twin.model.load import load_park
+from twin.model.load import check, load_park
 
 
 def check_model(folder: Path) -> int:
     """Print what the model holds, or each error on a line; returns the exit code."""
     begun = time.perf_counter()
-    try:
-        park = load_park(folder)
-    except ModelErrors as problems:
-        for error in problems.errors:
+    errors = check(folder)
+    if errors:
+        for error in errors:
             typer.echo(str(error), err=True)
-        many = len(problems.errors)
-        typer.echo(
-            f"{folder}: {many} error{'s' if many > 1 else ''}; nothing loads from it", err=True
-        )
+        many = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
+        typer.echo(f"{folder}: {many}; nothing loads from it", err=True)
         return 1
+    park = load_park(folder)
     took = time.perf_counter() - begun
     typer.echo(
         f"{folder}: {park.name.zh} ({park.name.en}) is sound: {len(park.assets)} assets, "

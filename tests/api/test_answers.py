@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from starlette.testclient import TestClient
 from api import shapes
 from api.app import create_app
 from edge.wire import BoxState, ConfigReported, State
+from ingest.audit import AuditReport
 from ingest.ledger import Rejected
 from tests.api.conftest import Login
 from tests.api.parks import ENERGY, LEVEL
@@ -64,10 +69,20 @@ def fill(plant: Plant) -> None:
     plant.journal.commit(draft)
 
 
-@pytest.mark.parametrize("path", sorted(SHAPES))
-def test_an_answer_has_its_documented_shape(path: str, login: Login, plant: Plant) -> None:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, accounts: Path) -> Iterator[TestClient]:
+    """An administrator's client of a park with something of everything."""
+    plant = Plant.build(tmp_path_factory.mktemp("filled"), accounts)
     fill(plant)
-    answer = login("admin").get(f"/api/v1/{path}")
+    with TestClient(create_app(plant.services())) as client:
+        client.post("/api/v1/session", json={"code": plant.code("admin")})
+        yield client
+    plant.close()
+
+
+@pytest.mark.parametrize("path", sorted(SHAPES))
+def test_an_answer_has_its_documented_shape(path: str, filled: TestClient) -> None:
+    answer = filled.get(f"/api/v1/{path}")
     assert answer.status_code == 200, answer.text
     TypeAdapter(SHAPES[path]).validate_json(answer.content, strict=True)
 
@@ -112,16 +127,46 @@ def test_quarantined_rows_are_paged_and_show_what_arrived(login: Login, plant: P
     assert len(found[0]["text"]) <= 2_048
 
 
-def test_the_last_audit_is_shown_once_there_is_one(plant: Plant) -> None:
-    services = plant.services(last_audit=lambda: {"balanced": True, "at": 1})
+def report() -> AuditReport:
+    """An audit that found nothing to compare."""
+    return AuditReport(at=now_ms(), first=0, end=0, days=(), influx=(), boxes=())
+
+
+def test_the_last_audit_is_shown_with_its_verdict_in_both_languages(plant: Plant) -> None:
+    services = plant.services(last_audit=report)
     with TestClient(create_app(services)) as client:
         client.post("/api/v1/session", json={"code": plant.code("viewer")})
-        assert client.get("/api/v1/audit/last").json() == {"balanced": True, "at": 1}
+        shown = client.get("/api/v1/audit/last").json()
+    assert shown["ok"] is True
+    assert "0 readings" in shown["sentence"]["en"]
+    assert shown["sentence"]["zh"]
+    assert (shown["first"], shown["end"], shown["days"]) == (0, 0, [])
+
+
+def test_one_audit_runs_at_a_time(plant: Plant) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> AuditReport:
+        begun.set()
+        assert go_on.wait(10)
+        return report()
+
+    with TestClient(create_app(plant.services(run_audit=slow))) as client:
+        answer = client.post("/api/v1/session", json={"code": plant.code("operator")})
+        headers = {"X-CSRF-Token": answer.json()["csrf"]}
+        with ThreadPoolExecutor(1) as other:
+            first = other.submit(client.post, "/api/v1/audit", headers=headers)
+            assert begun.wait(10)
+            second = client.post("/api/v1/audit", headers=headers)
+            go_on.set()
+            assert first.result().status_code == 200
+        assert (second.status_code, second.headers["Retry-After"]) == (503, "10")
+        assert client.post("/api/v1/audit", headers=headers).json()["ok"] is True
 
 
 @pytest.mark.parametrize("path", ["park", "assets", "points"])
-def test_the_model_is_not_sent_twice(path: str, login: Login) -> None:
-    client = login("viewer")
+def test_the_model_is_not_sent_twice(path: str, filled: TestClient) -> None:
+    client = filled
     first = client.get(f"/api/v1/{path}")
     again = client.get(f"/api/v1/{path}", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
