@@ -20,6 +20,10 @@ class Order(NamedTuple):
     last: int
     form: Form
 
+    def overlaps(self, other: Order) -> bool:
+        """True when both ask for some of the same sequences."""
+        return self.box == other.box and self.first <= other.last and other.first <= self.last
+
 
 class Flight(NamedTuple):
     """A message on its way: sent, not acknowledged by the platform."""

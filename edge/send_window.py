@@ -211,8 +211,13 @@ class SendWindow:
     def replay(self, request: Replay) -> None:
         """Send a range again, after everything else; ranges beyond the hundredth are dropped."""
         order = Order(request.box, request.from_, request.to, "replay")
-        if order.first < 1 or order.last < order.first or order in self._replays:
+        if order.first < 1 or order.last < order.first:
             return
+        for waiting in [one for one in self._replays if one.overlaps(order)]:
+            # The platform asks again while a gap is being filled: send every part once.
+            self._replays.remove(waiting)
+            first, last = min(order.first, waiting.first), max(order.last, waiting.last)
+            order = order._replace(first=first, last=last)
         if len(self._replays) >= _MOST_REPLAYS:
             self.replays_dropped += 1
             return

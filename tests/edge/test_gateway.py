@@ -186,7 +186,7 @@ def test_killing_the_gateway_again_and_again_loses_nothing_that_was_collected(
             )
             try:
                 before = len(record.all())
-                wait_for(lambda n=before: len(record.all()) > n + 80, 30)  # type: ignore[misc]
+                wait_for(lambda n=before: len(record.all()) > n + 80, 60)  # type: ignore[misc]
                 if life == 2:
                     broker.kill9()  # the outbox must carry this life over
                 time.sleep(luck.uniform(0.0, 0.6))
@@ -199,10 +199,10 @@ def test_killing_the_gateway_again_and_again_loses_nothing_that_was_collected(
         process = subprocess.Popen([*command, str(made.file), str(broker.port), str(home)])
         try:
             last = len(record.all())
-            wait_for(lambda: len(record.all()) > last, 30, "the last life polls")
+            wait_for(lambda: len(record.all()) > last, 60, "the last life polls")
             wait_for(
                 lambda: kept <= {(r[0], r[1]) for r in list(platform.stored.values())},
-                30,
+                60,
                 "all that was collected is committed",
             )
         finally:
@@ -244,11 +244,11 @@ def test_a_full_outbox_with_stop_polling_pauses_the_polls_and_goes_on_after_the_
         fill(home, made.gateway)
         window = SendWindow("", timeout_s=0.5)
         with running(made.gateway, broker.port, tmp_path / "home", window) as counters:
-            wait_for(lambda: counters.devices["D0"].paused >= 3, 20, "polls paused")
+            wait_for(lambda: counters.devices["D0"].paused >= 3, 60, "polls paused")
             platform.acking = True
             platform.ack_all()
             polls = counters.devices["D0"].polls
-            wait_for(lambda: counters.devices["D0"].polls > polls + 3, 20, "polls go on")
+            wait_for(lambda: counters.devices["D0"].polls > polls + 3, 60, "polls go on")
             assert counters.outbox.lost == 0
     assert platform.lost == {}
 
