@@ -54,6 +54,7 @@ LOGIN_CODE_MS: Final = 24 * 3600 * 1000
 TRIM_EVERY_S: Final = 60.0
 AUDIT_EVERY_S: Final = 3600.0
 HOLD_EVERY_S: Final = 1.0
+TICK_S: Final = 0.25
 BACKLOG: Final = 5_000
 """Readings waiting in a gateway's outbox from which on its silence says nothing about the park."""
 
@@ -121,14 +122,14 @@ class Node:
             store=lambda readings: self.committer.store("twin", readings),
         )
         consumers: list[tuple[Consumer, int]] = [
-            (self.live, 0),
+            (self.live, 5),
             (self.history, 200),
             (self.roller, 500),
         ]
         if self._influx is not None:
             consumers.append((self._influx.forwarder, 200))
         self.threads = [
-            ConsumerThread(self.journal, consumer, min_batch_ms=pause)
+            ConsumerThread(self.journal, consumer, min_batch_ms=pause, tick_s=TICK_S)
             for consumer, pause in consumers
         ]
         self.last_audit: AuditReport | None = None

@@ -32,8 +32,6 @@ from parktwin.broker import WINDOW, write_config
 from parktwin.handout import gateway_names, source_names
 from parktwin.secrets import BROKER_NODE, SecretError, broker_users, make_secrets
 from parktwin.supervise import Child, Supervisor
-from twin.model import ModelErrors
-from twin.model.load import load_park
 
 FREE_MB: Final = 500
 READY_SECONDS: Final = 120.0
@@ -109,32 +107,23 @@ def plan(home: Path, park: Path, http_port: int) -> Plan:
             f"Only {free} MB are free where {home} lies; at least {FREE_MB} MB are needed. "
             "Free some space, or choose another folder: parktwin up --home FOLDER"
         )
-    try:
-        load_park(park)
-    except ModelErrors as errors:
-        lines = "\n".join(f"  {error}" for error in errors.errors)
-        raise CannotStart(
-            f"The park model in {park} has errors:\n{lines}\n"
-            f"Mend them and check with: parktwin model check {park}"
-        ) from errors
     files = sorted((park / "gateways").glob("*.yaml"))
+    if not files:
+        raise CannotStart(f"{park} has no gateway files (gateways/*.yaml); is it a park folder?")
     try:
-        offset = next(o for o in OFFSETS if all(map(port_is_free, _device_ports(files, o))))
-        gateways = tuple(load_gateway(file, offset) for file in files)
+        gateways = tuple(load_gateway(file) for file in files)
     except ConfigErrors as errors:
         raise CannotStart(str(errors)) from errors
-    except StopIteration:
-        raise CannotStart("No range of free ports was found for the simulated devices.") from None
-    return Plan(home, park, http_port, any_free_port(), offset, gateways)
-
-
-def _device_ports(files: list[Path], offset: int) -> set[int]:
-    return {
+    ports = {
         device.settings.port
-        for file in files
-        for device in load_gateway(file, offset).devices
+        for gateway in gateways
+        for device in gateway.devices
         if isinstance(device.settings, ModbusTcpSettings)
     }
+    for offset in OFFSETS:
+        if all(port_is_free(port + offset) for port in ports):
+            return Plan(home, park, http_port, any_free_port(), offset, gateways)
+    raise CannotStart("No range of free ports was found for the simulated devices.")
 
 
 @contextmanager
@@ -263,7 +252,11 @@ def _wait_until_ready(made: Plan, supervisor: Supervisor, stop: Callable[[], boo
     while time.monotonic() < end:
         if stop():
             return None
-        supervisor.tend()
+        for child in supervisor.children:
+            if code := child.exit_code():
+                raise CannotStart(
+                    f"{child.name} ended with exit code {code}:\n{child.last_words()}"
+                )
         fine, words = ready(made.address)
         if fine and made.login.exists():
             return ""

@@ -47,7 +47,8 @@ class Sent:
     behind_seconds: float
 
 
-def _field(text: str) -> bytes:
+def text_field(text: str) -> bytes:
+    """A string as MQTT carries it: length, then UTF-8."""
     raw = text.encode()
     return struct.pack("!H", len(raw)) + raw
 
@@ -69,8 +70,10 @@ class Publisher:
         self._socket = socket.create_connection((load.host, load.port), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         flags = 0x02 | 0x80 | 0x40
-        body = _field("MQTT") + bytes([4, flags, 0, 60]) + _field(name)
-        self._socket.sendall(_packet(0x10, body + _field(load.user) + _field(load.password)))
+        body = text_field("MQTT") + bytes([4, flags, 0, 60]) + text_field(name)
+        self._socket.sendall(
+            _packet(0x10, body + text_field(load.user) + text_field(load.password))
+        )
         answer = self._socket.recv(4)
         if len(answer) < 4 or answer[3] != 0:
             raise ConnectionError(f"the broker refused the load generator: {answer!r}")
@@ -121,7 +124,7 @@ Message = tuple[bytes, bytes]
 def native(load: Load, connection: int) -> Iterator[Message]:
     """Messages of one gateway: its share of the points in turn, `per_message` readings each."""
     gateway = f"load-{connection}"
-    topic = _field(f"park/{gateway}/up")
+    topic = text_field(f"park/{gateway}/up")
     mine = range(connection, load.points, load.connections)
     bodies = []
     for start in range(0, len(mine), load.per_message):
@@ -154,7 +157,7 @@ def native(load: Load, connection: int) -> Iterator[Message]:
 def thingsboard(load: Load, connection: int) -> Iterator[Message]:
     """ThingsBoard's published profile: each device its own topic, flat JSON of three values."""
     devices = range(connection, load.points // 3, load.connections)
-    topics = [_field(f"in/device-{i:05d}/json") for i in devices]
+    topics = [text_field(f"in/device-{i:05d}/json") for i in devices]
     turn = 0
     while True:
         for topic in topics:

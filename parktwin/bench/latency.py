@@ -9,8 +9,9 @@ import urllib.request
 from pathlib import Path
 
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
-from parktwin.bench.generator import Publisher, _field
+from parktwin.bench.generator import Publisher, text_field
 from parktwin.bench.rig import Rig, running
 from parktwin.bench.table import Row
 
@@ -48,7 +49,7 @@ def _raise_alarms(rig: Rig, published: dict[str, float]) -> None:
         up = {"v": 1, "box": box, "first": number + 1, "sent": now, "uptime": now}
         payload = json.dumps({**up, "readings": [[point, now, 3.0, 0]]}).encode()
         published[point] = time.perf_counter()
-        publisher.send(_field("park/latency/up"), payload)
+        publisher.send(text_field("park/latency/up"), payload)
         until = time.monotonic() + 0.1
         while time.monotonic() < until:
             publisher.pump()
@@ -67,7 +68,7 @@ def latency() -> list[Row]:
         with connect(
             url,
             additional_headers={"Cookie": cookie},
-            origin=rig.address,  # type: ignore[arg-type]
+            origin=Origin(rig.address),
             max_size=None,
         ) as socket:
             listener = threading.Thread(
