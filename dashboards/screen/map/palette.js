@@ -24,7 +24,7 @@ export const palette = {
   stale: '#5a6772',
   none: '#47535d',
   label: '#c6d2dc',
-  labelQuiet: '#7f909e',
+  labelQuiet: '#9babb8',
   halo: '#0a0f14',
   critical: '#ff5a52',
   high: '#ff9d3d',

@@ -14,7 +14,7 @@ import { GROUPS, TOUCHABLE, parkStyle, textField } from './style.js';
 const PITCH = 52;
 const BEARING = -34;
 /** Zoom levels that tilting makes room for. */
-const TILT_GAIN = 0.8;
+const TILT_GAIN = 0.66;
 const TAGS = 250;
 const TAG_PERIOD_MS = 2000;
 const LEAN_TAG_PERIOD_MS = 10_000;

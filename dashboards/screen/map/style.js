@@ -182,7 +182,7 @@ function labels(name) {
       paint: { 'text-color': '#b9c9d6', 'text-opacity': 0.75, ...halo } },
     { id: 'tag', source: 'tags', type: 'symbol',
       layout: { 'text-font': FONT, 'text-size': ['interpolate', ['linear'], ['zoom'], 14, 11.5, 17, 14], 'text-justify': 'left',
-        'text-padding': 5, 'text-max-width': 13, 'text-line-height': 1.25, 'symbol-sort-key': ['get', 'order'],
+        'text-padding': 8, 'text-max-width': 13, 'text-line-height': 1.25, 'symbol-sort-key': ['get', 'order'],
         'text-variable-anchor': ['left', 'right', 'top', 'bottom'], 'text-radial-offset': 1.3,
         'icon-image': 'plate', 'icon-text-fit': 'both', 'icon-text-fit-padding': [1, 3, 1, 3],
         'text-field': ['format', ['get', name], { 'font-scale': 0.86, 'text-color': palette.labelQuiet }, '\n', {},
