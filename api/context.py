@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -34,6 +35,7 @@ class Context:
     meters: Meters
     probes: Mapping[str, Probe]
     presences: Callable[[], list[Presence]]
+    auditing: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def zone(self) -> ZoneInfo:

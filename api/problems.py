@@ -202,7 +202,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "busy": Kind(
         503,
         Words("系统繁忙", "Busy"),
-        Words("历史查询过多，正在排队。", "Too many history queries are waiting."),
+        Words("耗时的查询过多。", "Too many long queries are under way."),
         Words("等待 Retry-After 给出的秒数后重试。", "Try again after Retry-After."),
     ),
     "unavailable": Kind(

@@ -7,12 +7,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from tests.api.plant import Plant, make_accounts
 
 Login = Callable[[str], TestClient]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_logs() -> Iterator[None]:
+    """Tracebacks without the values of every local: rendering a whole park takes a minute."""
+    structlog.configure(
+        processors=[
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +68,7 @@ def login(anyone: TestClient, plant: Plant) -> Login:
 def still(
     tmp_path_factory: pytest.TempPathFactory, accounts: Path
 ) -> Iterator[dict[str, TestClient]]:
-    """Logged-in clients by role over one park that no test changes; cheap for many small cases."""
+    """Clients by role ("nobody" has no session) over one park that no test changes."""
     plant = Plant.build(tmp_path_factory.mktemp("still"), accounts)
     with contextlib.ExitStack() as stack:
         stack.callback(plant.close)
@@ -66,4 +79,6 @@ def still(
             answer = client.post("/api/v1/session", json={"code": plant.code(role)})
             client.headers["X-CSRF-Token"] = answer.json()["csrf"]
             clients[role] = client
+        stranger = TestClient(create_app(plant.services()), raise_server_exceptions=False)
+        clients["nobody"] = stack.enter_context(stranger)
         yield clients

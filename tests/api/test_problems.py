@@ -65,9 +65,9 @@ def test_the_language_is_the_one_the_caller_ranks_first(header: str | None, lang
     assert preferred(header) == language
 
 
-def test_a_problem_says_the_same_in_both_languages(anyone: TestClient) -> None:
-    english = anyone.get("/api/v1/park", headers={"Accept-Language": "en"})
-    chinese = anyone.get("/api/v1/park", headers={"Accept-Language": "zh-CN"})
+def test_a_problem_says_the_same_in_both_languages(still: Clients) -> None:
+    english = still["nobody"].get("/api/v1/park", headers={"Accept-Language": "en"})
+    chinese = still["nobody"].get("/api/v1/park", headers={"Accept-Language": "zh-CN"})
     for answer in (english, chinese):
         assert answer.headers["Content-Type"] == "application/problem+json"
         document = ProblemShape.model_validate(answer.json())
@@ -212,22 +212,24 @@ def test_an_occurrence_is_a_whole_number(number: str, still: Clients) -> None:
     assert answer.status_code == 422, answer.text
 
 
-def test_a_large_body_is_refused_before_it_is_read(anyone: TestClient) -> None:
+def test_a_large_body_is_refused_before_it_is_read(still: Clients) -> None:
     headers = {"Content-Type": "application/json"}
-    declared = anyone.post("/api/v1/session", content=b" " * (BODY_LIMIT + 1), headers=headers)
+    declared = still["nobody"].post(
+        "/api/v1/session", content=b" " * (BODY_LIMIT + 1), headers=headers
+    )
     assert declared.status_code == 413
     assert declared.json()["type"] == "/docs#too-large"
 
     chunks = (b" " * 65_536 for _ in range(8))
-    streamed = anyone.post("/api/v1/session", content=chunks, headers=headers)
+    streamed = still["nobody"].post("/api/v1/session", content=chunks, headers=headers)
     assert streamed.status_code == 413
     assert streamed.json()["type"] == "/docs#too-large"
 
 
-def test_unknown_addresses_and_methods_are_problems(anyone: TestClient) -> None:
-    missing = anyone.get("/api/v1/nothing")
+def test_unknown_addresses_and_methods_are_problems(still: Clients) -> None:
+    missing = still["nobody"].get("/api/v1/nothing")
     assert (missing.status_code, missing.json()["type"]) == (404, "/docs#unknown-path")
-    method = anyone.put("/api/v1/park")
+    method = still["nobody"].put("/api/v1/park")
     assert (method.status_code, method.json()["type"]) == (405, "/docs#method")
     assert method.headers["Allow"] == "GET"
 
@@ -265,8 +267,8 @@ def test_a_defect_is_a_500_without_its_insides(
 @pytest.mark.parametrize(
     "path", ["/api/v1/park", "/healthz", "/docs", "/nothing", "/api/v1/session"]
 )
-def test_every_answer_carries_the_security_headers(path: str, anyone: TestClient) -> None:
-    headers = anyone.get(path).headers
+def test_every_answer_carries_the_security_headers(path: str, still: Clients) -> None:
+    headers = still["nobody"].get(path).headers
     policy = headers["Content-Security-Policy"]
     for rule in ("default-src 'self'", "connect-src 'self'", "worker-src 'self' blob:"):
         assert rule in policy
@@ -278,6 +280,6 @@ def test_every_answer_carries_the_security_headers(path: str, anyone: TestClient
     assert "Access-Control-Allow-Origin" not in headers
 
 
-def test_a_problem_document_is_plain_json(anyone: TestClient) -> None:
-    text = anyone.get("/api/v1/park").text
+def test_a_problem_document_is_plain_json(still: Clients) -> None:
+    text = still["nobody"].get("/api/v1/park").text
     assert list(json.loads(text)) == ["type", "title", "status", "detail", "instance", "advice"]

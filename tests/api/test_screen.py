@@ -13,9 +13,10 @@ from api.app import create_app
 from tests.api.plant import Plant
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A screen of a few files, and things that are not for browsers."""
+    tmp_path = tmp_path_factory.mktemp("files")
     root = tmp_path / "screen"
     (root / "vendor" / "lib-1.2.3").mkdir(parents=True)
     (root / "node_modules").mkdir()
@@ -33,12 +34,16 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def browser(plant: Plant, folder: Path) -> Iterator[TestClient]:
+@pytest.fixture(scope="module")
+def browser(
+    tmp_path_factory: pytest.TempPathFactory, accounts: Path, folder: Path
+) -> Iterator[TestClient]:
     """A client of an application with that screen."""
+    plant = Plant.build(tmp_path_factory.mktemp("plant"), accounts)
     with TestClient(create_app(plant.services(screen_dir=folder))) as client:
         client.headers["Accept-Encoding"] = "identity"
         yield client
+    plant.close()
 
 
 def test_the_screen_is_at_the_root_without_a_login(browser: TestClient) -> None:
@@ -57,11 +62,12 @@ def test_modules_are_served_as_javascript(browser: TestClient) -> None:
 def test_a_file_is_not_sent_again_until_its_content_changes(
     browser: TestClient, folder: Path
 ) -> None:
-    first = browser.get("/app.js")
-    same = browser.get("/app.js", headers={"If-None-Match": first.headers["ETag"]})
+    (folder / "edited.js").write_text("export const a = 1;\n")
+    first = browser.get("/edited.js")
+    same = browser.get("/edited.js", headers={"If-None-Match": first.headers["ETag"]})
     assert (same.status_code, same.content) == (304, b"")
-    (folder / "app.js").write_text("export const a = 2;\n")
-    changed = browser.get("/app.js", headers={"If-None-Match": first.headers["ETag"]})
+    (folder / "edited.js").write_text("export const a = 2;\n")
+    changed = browser.get("/edited.js", headers={"If-None-Match": first.headers["ETag"]})
     assert (changed.status_code, changed.text) == (200, "export const a = 2;\n")
 
 
