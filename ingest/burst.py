@@ -13,12 +13,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTv5
 
 CHUNK: Final = 256 * 1024
+_LINGER_S: Final = 0.3
 _PUBLISH: Final = 0x30
 _LONGEST: Final = 4  # bytes of a remaining length
 
@@ -89,9 +91,18 @@ class BurstSocket:
         self._inner.setblocking(flag)
 
     def close(self) -> None:
-        """Close the connection after one attempt to write what was kept (a DISCONNECT)."""
+        """Write what was kept (a DISCONNECT), and close.
+
+        Closed over unread bytes, the kernel would reset the connection, and the broker lose our
+        last acknowledgements: so the end is announced, and what still comes is read for a moment.
+        """
         with contextlib.suppress(OSError):
             self.flush()
+            self._inner.shutdown(socket.SHUT_WR)
+            self._inner.settimeout(_LINGER_S)
+            end = time.monotonic() + _LINGER_S
+            while time.monotonic() < end and self._inner.recv(CHUNK):
+                pass
         self.data, self.at, self._closed = b"", 0, True
         self._inner.close()
 

@@ -219,10 +219,8 @@ class MqttSource:
     def _on_disconnect(
         self, _client: object, _userdata: object, _flags: object, reason: Any, _props: object
     ) -> None:
-        if self.connected:
-            self.problem = f"connection lost: {reason}"
-            if not self._stopping.is_set():
-                log.warning("broker connection lost", reason=str(reason))
+        if self.connected and not self._stopping.is_set():
+            log.warning("broker connection lost", reason=self.problem or str(reason))
         self.counters.disconnects += self._linked
         self.connected = self._linked = False
 
@@ -311,7 +309,8 @@ class MqttSource:
         try:
             client.read_burst()
         except (OSError, EOFError) as error:
-            self.problem = f"connection lost: {error}"
+            if self._linked:  # else the broker has said why
+                self.problem = f"connection lost: {error}"
             self._drop_connection()
         finally:
             if self._burst:

@@ -25,7 +25,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def until(condition: Callable[[], Any], timeout: float = 10.0) -> None:
+def until(condition: Callable[[], Any], timeout: float = 30.0) -> None:
     """Wait for a condition; fails the test after `timeout` s."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -147,6 +147,18 @@ def test_a_flipped_bit_is_reported_and_skipped_only_on_request(path: Path) -> No
         assert [d.start for d in journal.verify()] == [1000]
 
 
+def test_a_group_in_the_wrong_place_is_reported(path: Path) -> None:
+    with Journal(path) as journal:
+        for seed in range(2):
+            journal.append(some(10, seed))
+    db = sqlite3.connect(path)
+    db.execute("UPDATE groups SET blob = (SELECT blob FROM groups WHERE start = 10)")
+    db.commit()
+    db.close()
+    with Journal(path) as journal, pytest.raises(DamagedGroup, match="ordinal 0"):
+        journal.read(0)
+
+
 def test_trim_deletes_only_what_is_old_and_passed(path: Path) -> None:
     old, now = 1_600_000_000_000, time.time_ns() // 1_000_000
     with Journal(path) as journal:
