@@ -33,6 +33,7 @@ from parktwin.handout import gateway_names, source_names
 from parktwin.secrets import BROKER_NODE, SecretError, broker_users, make_secrets
 from parktwin.supervise import Child, Supervisor
 
+DEMO_FAULT: Final = "RTU-2"
 FREE_MB: Final = 500
 READY_SECONDS: Final = 120.0
 OFFSETS: Final = range(0, 5000, 100)
@@ -234,6 +235,8 @@ def _run(made: Plan, console: Console, stop: Callable[[], bool], begun: float) -
         console.print(f"  open   {made.address}/#login={code}", highlight=False, soft_wrap=True)
         console.print("         (this login works once; the next start prints a new one)")
         console.print(f"  logs   {made.home / 'log'}", highlight=False, soft_wrap=True)
+        for line in _try_this(made):
+            console.print(line, highlight=False, soft_wrap=True)
         console.print("  stop   Ctrl-C\n")
         while not stop():
             supervisor.tend()
@@ -243,6 +246,23 @@ def _run(made: Plan, console: Console, stop: Callable[[], bool], begun: float) -
         console.print("stopping ...")
         supervisor.stop()
         console.print("stopped; the next start resumes where this one ended")
+
+
+def _try_this(made: Plan) -> list[str]:
+    """A fault of the demo park to plant and to mend, with this run's ports."""
+    for gateway in made.gateways:
+        if any(device.id == DEMO_FAULT for device in gateway.devices):
+            offset = f" --port-offset {made.port_offset}" if made.port_offset else ""
+            command = f"parktwin edge fault {_short(gateway.file)} {DEMO_FAULT}{offset}"
+            return [
+                f"  try    .venv/bin/{command} --on",
+                "         (a sewer blocks: an alarm within half a minute; --off mends it)",
+            ]
+    return []
+
+
+def _short(file: Path) -> str:
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def _wait_until_ready(made: Plan, supervisor: Supervisor, stop: Callable[[], bool]) -> str | None:
