@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest.consume import RetriableError
 from ingest.group import Group
 from ingest.history import upkeep
 from ingest.history.local import LocalHistory
@@ -427,4 +429,57 @@ def test_the_earliest_readings_come_first_when_a_limit_is_given(
     whole = history.raw(1, MIDNIGHT, MIDNIGHT + DAY)
     part = history.raw(1, MIDNIGHT, MIDNIGHT + DAY, limit=10)
     assert part.ts.tolist() == whole.ts[:10].tolist()
+    history.close()
+
+
+def test_upkeep_runs_in_its_own_thread_and_ends_with_the_history(
+    tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    history = opened(tmp_path, journal, clock)
+    journal.append(some(500))
+    follow(history, journal)
+    history.flush()
+    clock.ms = MIDNIGHT + DAY + 3_600_000
+    history.start_upkeep(every_s=0.01)
+    until = time.monotonic() + 10
+    while not files(history, "closed.json") and time.monotonic() < until:
+        time.sleep(0.01)
+    check(history, truth(journal))
+    history.close()
+    assert files(history, "closed.json")
+    assert not [t for t in threading.enumerate() if t.name == "history-upkeep"]
+
+
+def test_memory_stays_bounded_over_many_readings(
+    tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    history = opened(tmp_path, journal, clock, flush_rows=2_000)
+    for seed in range(40):
+        journal.append(some(500, seed=seed))
+    while history.seen < journal.end:
+        history.consume(journal.read(history.seen, 1000))
+        assert history.store.held < 2_000
+    history.close()
+    assert history.position() == 20_000
+
+
+def test_a_disk_that_refuses_keeps_the_position_and_is_tried_again(
+    tmp_path: Path, journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = opened(tmp_path, journal, clock)
+    journal.append(some(900))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.history.archive.write_chunk", full)
+        for _ in range(3):
+            with pytest.raises(RetriableError, match="No space left"):
+                history.consume(journal.read(0))
+    assert history.position() == 0
+    history.consume(journal.read(0))
+    history.flush()
+    assert history.position() == 900
+    check(history, truth(journal))
     history.close()

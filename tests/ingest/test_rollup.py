@@ -257,6 +257,21 @@ def test_a_late_meter_reading_moves_growth_to_the_hour_it_belongs_to(tmp_path: P
         assert after[MIDNIGHT + 9 * hour].increment == 60.0
 
 
+def test_the_next_minute_begins_at_a_late_reading_not_at_the_one_remembered(tmp_path: Path) -> None:
+    with Plant(tmp_path) as plant:
+        plant.store([(COUNTER, MIDNIGHT + 10_000, 1.0, 0), (GAUGE, MIDNIGHT + 10_000, 1.0, 0)])
+        plant.clock.ms = MIDNIGHT + 2 * MINUTE + 10_000
+        plant.follow()
+        plant.store([(COUNTER, MIDNIGHT + 50_000, 5.0, 0), (GAUGE, MIDNIGHT + 50_000, 3.0, 0)])
+        plant.store([(COUNTER, MIDNIGHT + 150_000, 9.0, 0), (GAUGE, MIDNIGHT + 150_000, 9.0, 0)])
+        plant.clock.ms = MIDNIGHT + 4 * MINUTE
+        plant.follow()
+        minute = MIDNIGHT + 2 * MINUTE
+        end = MIDNIGHT + 4 * MINUTE
+        assert plant.said(COUNTER, MIDNIGHT, end, "1m")[minute].increment == 4.0
+        assert plant.said(GAUGE, MIDNIGHT, end, "1m")[minute].mean == 6.0
+
+
 def test_a_recomputed_bucket_has_the_next_revision_and_is_announced_again(tmp_path: Path) -> None:
     feed = RollupFeed(tmp_path / "feed.sqlite")
     with Plant(tmp_path, feed=feed) as plant:
@@ -308,3 +323,55 @@ def test_an_open_bucket_is_answered_from_the_readings(tmp_path: Path, every: Eve
         said = plant.said(COUNTER, MIDNIGHT, MIDNIGHT + 86_400_000, every)
         assert said[MIDNIGHT].increment == 1.5
         assert said[MIDNIGHT].covered_ms == 20_000, "nothing is known to hold in the future"
+
+
+def test_a_value_that_was_held_when_the_process_was_killed_is_held_on(tmp_path: Path) -> None:
+    with Plant(tmp_path) as plant:
+        plant.store([(SLOW, MIDNIGHT, 7.0, 0)])
+        plant.clock.ms = MIDNIGHT + 3 * MINUTE + 10_000
+        plant.follow()
+        plant.roller.flush()
+        assert plant.roller.position() == 1
+        plant.kill()
+        plant.open()
+        plant.clock.ms = MIDNIGHT + 40 * MINUTE
+        plant.follow()
+        said = plant.said(SLOW, MIDNIGHT, MIDNIGHT + 40 * MINUTE, "1m")
+        assert sorted(said) == [MIDNIGHT + i * MINUTE for i in range(25)]
+        quarter = plant.said(SLOW, MIDNIGHT, MIDNIGHT + 40 * MINUTE, "15m")[MIDNIGHT]
+        assert (quarter.covered_ms, quarter.mean) == (15 * MINUTE, 7.0)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_damaged_roll_up_file_is_computed_again(tmp_path: Path, level: Every) -> None:
+    day = 86_400_000
+    with Plant(tmp_path) as plant:
+        plant.store([(COUNTER, MIDNIGHT + i * 900_000, float(i), 0) for i in range(120)])
+        plant.clock.ms = MIDNIGHT + 2 * day
+        plant.follow()
+        plant.roller.flush()
+        whole = plant.said(COUNTER, MIDNIGHT, MIDNIGHT + day, level)
+        assert len(whole) > 0
+        plant.history.flush()
+        plant.kill()
+        victim = sorted((tmp_path / "history" / "rollup" / level).glob("*/*.npz"))[0]
+        victim.write_bytes(victim.read_bytes()[:200])
+        plant.open()
+        plant.follow()
+        agree(plant.said(COUNTER, MIDNIGHT, MIDNIGHT + day, level), whole)
+        assert not plant.history.rolled.stores[level].archive.lost
+
+
+def test_readings_older_than_the_history_keeps_do_not_spoil_old_roll_ups(tmp_path: Path) -> None:
+    day = 86_400_000
+    with Plant(tmp_path) as plant:
+        plant.store([(GAUGE, MIDNIGHT + i * 10_000, 5.0, 0) for i in range(6)])
+        plant.clock.ms = MIDNIGHT + 10 * MINUTE
+        plant.follow()
+        plant.clock.ms = MIDNIGHT + 100 * day
+        plant.history.flush()
+        plant.history.upkeep()
+        assert not list((tmp_path / "history" / "raw").iterdir())
+        plant.store([(GAUGE, MIDNIGHT + 55_000, 9.0, 0)])
+        bucket = plant.said(GAUGE, MIDNIGHT, MIDNIGHT + MINUTE, "1m")[MIDNIGHT]
+        assert (bucket.count, bucket.mean) == (6, 5.0)
