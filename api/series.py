@@ -75,6 +75,32 @@ def bucket_table(buckets: Buckets, aggregate: Aggregate, limit: int) -> Table:
     )
 
 
+def summed_table(parts: Sequence[Buckets], aggregate: Aggregate, limit: int) -> Table:
+    """As `bucket_table`, of the sum of several points; a part without a value adds nothing.
+
+    covered_s is the mean over the parts.
+    """
+    if len(parts) == 1:
+        return bucket_table(parts[0], aggregate, limit)
+    starts, at = np.unique(np.concatenate([part.start for part in parts]), return_inverse=True)
+    value = np.concatenate([getattr(part, COLUMN[aggregate]) for part in parts])
+    known = ~np.isnan(value)
+
+    def summed(column: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(at, column, len(starts))
+
+    total = np.where(summed(known) > 0, summed(np.where(known, value, 0.0)), np.nan)
+    count = summed(np.concatenate([part.count for part in parts]))
+    good = summed(np.concatenate([part.good for part in parts]))
+    covered = summed(np.concatenate([part.covered_s for part in parts])) / len(parts)
+    share = np.divide(good, count, out=np.zeros(len(starts)), where=count > 0)
+    return Table(
+        ("t", "v", "good_share", "covered_s"),
+        tuple(c[:limit] for c in (starts, total, np.round(share, 4), np.round(covered, 3))),
+        int(starts[limit]) if len(starts) > limit else None,
+    )
+
+
 EMPTY_BUCKETS: Final = Table(("t", "v", "good_share", "covered_s"), (), None)
 
 

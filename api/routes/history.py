@@ -21,9 +21,9 @@ from api.series import (
     Aggregate,
     Interval,
     Table,
-    bucket_table,
     csv_text,
     raw_table,
+    summed_table,
 )
 from api.shapes import History
 
@@ -60,7 +60,7 @@ async def history(
     start, end = _range(app, from_, to, every)
 
     def answer() -> Response:
-        table = _read(app, number, start, end, every, agg, limit)
+        table = _read(app, point, number, start, end, every, agg, limit)
         if format == "csv":
             return _csv(request, table, app.zone, point)
         return json_reply(
@@ -83,14 +83,27 @@ async def history(
 
 
 def _read(
-    app: Context, number: int, start: int, end: int, every: Interval, agg: Aggregate, limit: int
+    app: Context,
+    point: str,
+    number: int,
+    start: int,
+    end: int,
+    every: Interval,
+    agg: Aggregate,
+    limit: int,
 ) -> Table:
     """In a worker thread: at most `limit` rows, and where to go on."""
     if every == "raw":
         return raw_table(app.services.history.raw(number, start, end, limit + 1), limit)
     start = app.calendar.start(start, every)
-    found = app.services.history.buckets([number], start, end, every).get(number)
-    return EMPTY_BUCKETS if found is None else bucket_table(found, agg, limit)
+    index = app.services.journal.points.index
+    numbers = [number]
+    if agg == "increment":
+        # A total of counters falls when a part is silent; it grew by what its parts grew by.
+        parts = app.services.park.measured_parts(point)
+        numbers = [n for n in map(index, parts) if n is not None]
+    found = app.services.history.buckets(numbers, start, end, every)
+    return summed_table(list(found.values()), agg, limit) if found else EMPTY_BUCKETS
 
 
 def _range(app: Context, from_: str | None, to: str | None, every: Interval) -> tuple[int, int]:
