@@ -63,13 +63,15 @@ while True:
 class Gateway:
     """Sends readings 1, 2, 3... and goes back to what was not acknowledged: the wire, no more."""
 
-    def __init__(self, name: str, port: int, stop_at: int) -> None:
+    def __init__(self, name: str, port: int) -> None:
         self.name = name
         self.acked = 0
-        self.stop_at = stop_at
+        self.offered = 0
+        self.stop_at = 10**9
+        self._lock = threading.Lock()
         self._next = 1
         self._progress = time.monotonic()
-        self._ts = now_ms() - stop_at
+        self._ts = now_ms() - 3600_000
         self._done = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name)
         self._client.reconnect_delay_set(1, 1)
@@ -88,20 +90,29 @@ class Gateway:
 
     def _run(self) -> None:
         while not self._done.is_set():
-            if time.monotonic() - self._progress > 0.7:
-                self._progress = time.monotonic()
-                self._next = self.acked + 1
-            if self._next <= min(self.acked + 100, self.stop_at) and self._client.is_connected():
-                count = random.randint(1, 9)
-                items = [
-                    [f"{self.name}.n", self._ts + n, n, 0]
-                    for n in range(self._next, min(self._next + count, self.stop_at + 1))
-                ]
-                frame = {"box": "b", "first": self._next, "sent": now_ms(), "readings": items}
-                self._client.publish(f"park/{self.name}/up", json.dumps(frame), qos=1)
-                self._next += len(items)
-            else:
+            with self._lock:
+                sent = self._turn()
+            if not sent:
                 time.sleep(0.005)
+
+    def _turn(self) -> bool:
+        if time.monotonic() - self._progress > 0.7:
+            self._progress = time.monotonic()
+            self._next = self.acked + 1
+        if self._next > min(self.acked + 100, self.stop_at) or not self._client.is_connected():
+            return False
+        end = min(self._next + random.randint(1, 9), self.stop_at + 1)
+        items = [[f"{self.name}.n", self._ts + n, n, 0] for n in range(self._next, end)]
+        frame = {"box": "b", "first": self._next, "sent": now_ms(), "readings": items}
+        self._client.publish(f"park/{self.name}/up", json.dumps(frame), qos=1)
+        self._next = end
+        self.offered = max(self.offered, end - 1)
+        return True
+
+    def close_offer(self) -> None:
+        """Nothing new from now on."""
+        with self._lock:
+            self.stop_at = self.offered
 
     def stop(self) -> None:
         self._done.set()
@@ -206,7 +217,7 @@ def test_native_readings_survive_kills_of_node_and_broker_once_each(
     rounds = 40 if long_run else 8
     chance = random.Random(7)
     with attack(tmp_path) as (broker, node, path):
-        gateways = [Gateway(f"GW-{i}", broker.port, 10**9) for i in (0, 1)]
+        gateways = [Gateway(f"GW-{i}", broker.port) for i in (0, 1)]
         try:
             until(lambda: all(g.acked > 0 for g in gateways), 30)
             for turn in range(rounds):
@@ -221,7 +232,7 @@ def test_native_readings_survive_kills_of_node_and_broker_once_each(
                     node.start()
                 wait_for_progress(gateways, before)
             for gateway in gateways:
-                gateway.stop_at = max(gateway.acked, gateway._next - 1)
+                gateway.close_offer()
             until(lambda: all(g.acked == g.stop_at for g in gateways), 60)
         finally:
             for gateway in gateways:
