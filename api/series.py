@@ -87,7 +87,8 @@ def summed_table(parts: Sequence[Buckets], aggregate: Aggregate, limit: int) -> 
     known = ~np.isnan(value)
 
     def summed(column: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(at, column, len(starts))
+        found: NDArray[np.float64] = np.bincount(at, column, len(starts)).astype(np.float64)
+        return found
 
     total = np.where(summed(known) > 0, summed(np.where(known, value, 0.0)), np.nan)
     count = summed(np.concatenate([part.count for part in parts]))

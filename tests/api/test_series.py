@@ -21,6 +21,7 @@ def buckets(start: list[int], increment: list[float]) -> Buckets:
         last=column,
         mean=column,
         increment=column,
+        flags=np.zeros(n, np.uint8),
     )
 
 
