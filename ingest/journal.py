@@ -304,7 +304,8 @@ class Journal:
         """Whole groups in order, the first one trimmed to begin at ordinal `start`.
 
         Stops after the group in which `limit` readings are reached, so at least one group is
-        returned when there is any. A damaged group raises `DamagedGroup`, unless the caller
+        returned when there is any. It begins later than `start` when that was trimmed away (see
+        `oldest`). A damaged group raises `DamagedGroup`, unless the caller
         chooses `skip_damaged`; then it is left out and logged.
         """
         if start >= self._end:
