@@ -22,7 +22,7 @@ from ingest.ledger import LedgerRow
 from twin.model.names import Name
 
 WINDOW: Final = 5_000_000
-SLICE: Final = 1_000_000
+SLICE: Final = 250_000
 HOUR_MS: Final = 3_600_000
 SPARSE: Final = 2_000
 

@@ -62,10 +62,14 @@ def write_chunk(folder: Path, first: int, end: int, table: Table) -> Chunk:
     head = np.array([low, int(ts.min()), int(ts.max())], np.int64)
     path = folder / chunk_name(first, end)
     draft = path.with_suffix(".tmp")
-    with draft.open("wb") as file:
-        np.savez(file, head=head, offsets=offsets, rows=table.rows)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("wb") as file:
+            np.savez(file, head=head, offsets=offsets, rows=table.rows)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)  # a full disk must not fill further with every attempt
+        raise
     draft.rename(path)
     fsync_folder(folder)
     return Chunk(path, table.rows.dtype)

@@ -91,6 +91,8 @@ class LocalHistory:
         self._flushed_at = clock()
         self._working = threading.Lock()
         self._scrubbed = 0
+        self.problem: str | None = None
+        """Why the last round of upkeep failed, None when it did not."""
         self._closed = False
         self._upkeep: threading.Thread | None = None
         self._stop = threading.Event()
@@ -230,8 +232,11 @@ class LocalHistory:
             while not self._stop.is_set():
                 try:
                     self.upkeep()
-                except OSError as error:
-                    log.error("history upkeep failed; tried again later", why=str(error))
+                    self.problem = None
+                except Exception as error:
+                    # Files are as they were; the thread must outlive a full disk or memory bound.
+                    self.problem = f"{type(error).__name__}: {error}"
+                    log.exception("history upkeep failed; tried again later")
                 self._stop.wait(every_s)
 
         self._upkeep = threading.Thread(target=run, name="history-upkeep", daemon=True)

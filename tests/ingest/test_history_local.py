@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -432,6 +433,31 @@ def test_the_earliest_readings_come_first_when_a_limit_is_given(
     history.close()
 
 
+def test_upkeep_outlives_an_error_and_shows_it(
+    tmp_path: Path, journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = opened(tmp_path, journal, clock)
+    journal.append(some(500))
+    follow(history, journal)
+    history.flush()
+    clock.ms = MIDNIGHT + DAY + 3_600_000
+
+    def full(*_: object) -> None:
+        raise duckdb.OutOfMemoryException("memory limit reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(history.engine, "write", full)
+        history.start_upkeep(every_s=0.01)
+        until = time.monotonic() + 10
+        while history.problem is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert "memory limit" in str(history.problem)
+    while not files(history, "closed.json") and time.monotonic() < until:
+        time.sleep(0.01)
+    history.close()
+    assert files(history, "closed.json")
+
+
 def test_upkeep_runs_in_its_own_thread_and_ends_with_the_history(
     tmp_path: Path, journal: Journal, clock: Clock
 ) -> None:
@@ -478,6 +504,7 @@ def test_a_disk_that_refuses_keeps_the_position_and_is_tried_again(
             with pytest.raises(RetriableError, match="No space left"):
                 history.consume(journal.read(0))
     assert history.position() == 0
+    assert len(history.raw(1, 0, 1 << 50).ts) > 0, "what cannot be written can still be read"
     history.consume(journal.read(0))
     history.flush()
     assert history.position() == 900
