@@ -20,6 +20,19 @@ def mapped(opened: Opener, map_browser: Browser, server: ScreenServer) -> Page:
     return page
 
 
+DISTANCES = """() => {
+  const { map, context } = parktwin.screen.map;
+  const box = map.getCanvas().getBoundingClientRect();
+  return [...document.querySelectorAll('[data-testid=pulse]')].map((pulse) => {
+    const rect = pulse.getBoundingClientRect();
+    const spot = map.project(context.model.assets.get(pulse.dataset.asset).geometry.coordinates);
+    return Math.hypot(
+      rect.x + rect.width / 2 - box.x - spot.x, rect.bottom + 6 - box.y - spot.y);
+  });
+}"""
+"""How far each marker's foot is from its asset, in pixels."""
+
+
 def until(page: Page, condition: str) -> None:
     """Waits for an expression of the page; the page's policy forbids it to evaluate strings."""
     end = time.monotonic() + 30
@@ -42,10 +55,16 @@ def test_the_map_shows_values_alarms_and_staleness_and_answers_clicks(
     until(page, "parktwin.mapState().assets['MH-1'].value === '1.87'")
     assert state(page, "MH-1") == {"alarm": 0, "fresh": "good", "value": "1.87"}
 
+    # Several, so that each must stand over its own asset and not beside the one before.
+    for point in ("AIR-1.pm25", "PM-1.active_power", "OF-1.cod"):
+        server.raise_alarm(point, "low")
     server.raise_alarm("MH-1.level", "critical")
     pulse = page.locator("[data-testid=pulse][data-asset='MH-1']")
     expect(pulse).to_have_attribute("data-priority", "critical")
     until(page, "parktwin.mapState().assets['MH-1'].alarm === 1")
+    expect(page.get_by_test_id("pulse")).to_have_count(4)
+    for away in page.evaluate(DISTANCES):
+        assert away < 3
     pulse.click()
     expect(page.get_by_test_id("panel-name")).to_have_text("一号井")
     assert page.evaluate("parktwin.mapState().selected") == "MH-1"

@@ -32,14 +32,15 @@ export class GatewayStrip {
 
   /** @param {import('../types').GatewayState} gateway */
   #gateway(gateway) {
-    const { language, clock, feed } = this.context;
+    const { language, clock, feed, model } = this.context;
+    const name = gateway.name ?? model.assets.get(gateway.id)?.properties.name;
     // What the page does not hear about it cannot call online.
     const word = feed.link === 'offline' ? 'unknown' : gateway.online ? 'online' : 'offline';
     const lag = gateway.lag_ms ?? 0;
     return html`<li class="gateway gateway-${word}" data-testid="gateway" data-gateway=${gateway.id}
       data-state=${word}>
       <span class="lamp-shape" aria-hidden="true"></span>
-      <span class="gateway-name">${gateway.name ? language.name(gateway.name) : gateway.id}</span>
+      <span class="gateway-name">${language.name(name) || gateway.id}</span>
       <span class="gateway-word">${
         word === 'unknown' ? '–' : language.t(word === 'online' ? 'gateways.online' : 'gateways.offline')}</span>
       <span class="quiet">${
