@@ -12,27 +12,24 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from dataclasses import replace
+from typing import Final
 
-import msgspec
 import structlog
 
-from edge.wire import Ack, topic
+from ingest.answers import Answers, Busy, Counters, Outlet, note
 from ingest.arrivals import (
     Arrival,
     Bad,
     Foreign,
     Handed,
     Inbound,
-    Mark,
     Native,
     Receipt,
     Retry,
     Sorter,
-    Told,
 )
 from ingest.assembly import Assembly, Plan
 from ingest.bindings import Bindings
@@ -49,41 +46,11 @@ from ingest.readings import Readings
 GROUP_READINGS: Final = 5_000
 LINGER_S: Final = 0.02
 QUEUE_READINGS: Final = 500_000
-REPLAY_EVERY_S: Final = 60.0
 _RETRY_S: Final = (0.05, 5.0)
 
+__all__ = ["Busy", "Committer", "Counters", "Outlet"]
+
 log = structlog.get_logger(__name__)
-
-
-class Busy(Exception):
-    """The queue is full or the disk does not take anything; come back in `retry_after` seconds."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"not accepting readings now; try again in {retry_after:g} s")
-        self.retry_after = retry_after
-
-
-class Outlet(Protocol):
-    """Where acknowledgements go (`ingest.mqtt.MqttSource`)."""
-
-    def settle(self, marks: Sequence[Mark], publications: Sequence[tuple[str, bytes]]) -> None:
-        """Acknowledge messages to the broker in this order, and publish."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """Totals since start, for /metrics."""
-
-    messages: int = 0
-    readings: int = 0
-    groups: int = 0
-    commit_seconds: float = 0.0
-    commit_failures: int = 0
-    quarantined: int = 0
-    refused: int = 0
-    ahead: int = 0
-    ignored_fields: int = 0
-    internal_errors: int = 0
 
 
 def _now_ms() -> int:
@@ -123,7 +90,7 @@ class Committer:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._failed = False
-        self._replayed: dict[tuple[str, str], float] = {}
+        self._answers = Answers(journal)
         self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -310,7 +277,7 @@ class Committer:
         offset = self.clocks.offset
         self.book.seen({g: (at, offset(g)) for g, at in plan.seen.items()})
         for told in plan.told:
-            _note(self.book, told)
+            note(self.book, told)
         marks = []
         for arrival in arrivals:
             if isinstance(arrival, Handed | Retry):
@@ -322,30 +289,12 @@ class Committer:
             if mark is not None:
                 marks.append(mark)
         if self._outlet is not None:
-            self._outlet.settle(marks, self._publications(plan))
+            self._outlet.settle(marks, self._answers.of(plan))
         start = group.start if group is not None else self.journal.end
         for handed, receipt in plan.receipts:
             handed.future.set_result(replace(receipt, start=start + receipt.start))
         for retry, outcomes in plan.retried:
             retry.future.set_result(outcomes)
-
-    def _publications(self, plan: Plan) -> list[tuple[str, bytes]]:
-        encode = msgspec.json.encode
-        epoch = self.journal.epoch
-        out = []
-        for gateway, name in plan.acks:
-            box = plan.draft.changed.get((gateway, name)) or self.journal.account(gateway, name)
-            if box is not None and box.first >= 0:
-                payload = encode(Ack(name, box.committed, epoch))
-                out.append((topic(gateway, "ack"), payload))
-        out += [(topic(gateway, "nack"), encode(nack)) for gateway, nack in plan.nacks]
-        now = time.monotonic()
-        for gateway, replay in plan.replays:
-            last = self._replayed.get((gateway, replay.box), -REPLAY_EVERY_S)
-            if now - last >= REPLAY_EVERY_S or last == now:
-                self._replayed[gateway, replay.box] = now
-                out.append((topic(gateway, "replay"), encode(replay)))
-        return out
 
     def _forget(self, arrival: Handed | Retry) -> None:
         if isinstance(arrival, Handed):
@@ -375,13 +324,3 @@ def _size(arrival: Arrival) -> int:
     if isinstance(arrival, Foreign):
         return len(arrival.found.rows)
     return len(arrival.readings) if isinstance(arrival, Handed) else 0
-
-
-def _note(book: GatewayBook, told: Told) -> None:
-    message = told.message
-    if told.state is not None:
-        book.state(told.gateway, told.state, message.received_at, retained=message.retained)
-    elif told.online is not None:
-        book.presence(told.gateway, told.online, message.received_at, retained=message.retained)
-    elif told.reported is not None:
-        book.configured(told.gateway, told.reported)

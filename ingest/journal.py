@@ -7,14 +7,12 @@ messages: `ingest.committer` fills a `Draft`, `commit` makes it durable in one t
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import fcntl
 import sqlite3
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -28,12 +26,12 @@ from ingest.group import DamagedGroup, Group, HeadRow, Heads, decode, encode, he
 from ingest.ledger import Box, Draft, Kind, Ledger, LedgerRow, Loss
 from ingest.points import PointIndex
 from ingest.quarantine import Quarantine, QuarantineRow
+from ingest.readers import Readers
 from ingest.readings import Readings
+from ingest.tail import Tail
 
 TAIL_READINGS: Final = 250_000
-TAIL_GROUPS: Final = 4_096
 MIN_AGE_MS: Final = 48 * 3600 * 1000
-_IDLE_READERS: Final = 8
 
 log = structlog.get_logger(__name__)
 
@@ -65,16 +63,12 @@ class Journal:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._synchronous = synchronous
-        self._tail_limit = tail_readings
         self._quarantine = keep or Quarantine()
         self._write = threading.RLock()
         self._moved = threading.Condition()
-        self._readers: list[sqlite3.Connection] = []
-        self._readers_lock = threading.Lock()
+        self._readers = Readers(lambda: schema.connect(self.path, synchronous, read_only=True))
         self._closed = False
-        self._tail_lock = threading.Lock()
-        self._tail: deque[Group] = deque()
-        self._tail_size = 0
+        self._tail = Tail(tail_readings)
         self._lock_file = self.path.with_name(self.path.name + ".lock").open("ab")
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,10 +100,7 @@ class Journal:
             if self._db is not None:
                 self._db.close()
                 self._db = None
-        with self._readers_lock:
-            for reader in self._readers:
-                reader.close()
-            self._readers.clear()
+        self._readers.close()
         self._lock_file.close()
         with self._moved:
             self._moved.notify_all()
@@ -119,7 +110,6 @@ class Journal:
         self._end, self._oldest = schema.load_range(db)
         self._quarantine.load(db)
         self._tail.clear()
-        self._tail_size = 0
 
     def _persist_points(self, rows: Sequence[tuple[int, str]]) -> None:
         with self._write, self._transaction() as db:
@@ -205,7 +195,8 @@ class Journal:
             self._ledger.merge(draft)
             group = Group(start, draft.received_at, readings, Heads(heads, self._ledger.names))
             if len(readings):
-                self._extend_tail(group)
+                self._tail.append(group)
+                self._end = group.end
         with self._moved:
             self._moved.notify_all()
         return group
@@ -228,19 +219,9 @@ class Journal:
             draft.heads.append(HeadRow(box.number, -1, 0, len(readings), draft.received_at, 0))
             return self.commit(draft)
 
-    def _extend_tail(self, group: Group) -> None:
-        with self._tail_lock:
-            self._tail.append(group)
-            self._tail_size += len(group.readings)
-            while len(self._tail) > 1 and (
-                self._tail_size > self._tail_limit or len(self._tail) > TAIL_GROUPS
-            ):
-                self._tail_size -= len(self._tail.popleft().readings)
-            self._end = group.end
-
     def backup(self, target: Path) -> None:
         """Copy the journal as it is now to a new file, while it is being written."""
-        with self._reader() as db, contextlib.closing(sqlite3.connect(target)) as copy:
+        with self._readers.lend() as db, contextlib.closing(sqlite3.connect(target)) as copy:
             db.backup(copy)
 
     def renew_epoch(self) -> str:
@@ -263,9 +244,7 @@ class Journal:
         with self._write, self._transaction() as db:
             gone = schema.delete_groups(db, keep_from, _now_ms() - older_than_ms)
             self._end, self._oldest = schema.load_range(db)
-        with self._tail_lock:
-            while self._tail and self._tail[0].end <= self._oldest:
-                self._tail_size -= len(self._tail.popleft().readings)
+        self._tail.drop_before(self._oldest)
         return gone
 
     # --- reading -------------------------------------------------------------------------------
@@ -280,26 +259,6 @@ class Journal:
         """The first ordinal that is still kept (equals `end` when there is none)."""
         return min(self._oldest, self._end)
 
-    @contextlib.contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        with self._readers_lock:
-            if self._closed:
-                raise sqlite3.ProgrammingError("the journal is closed")
-            db = self._readers.pop() if self._readers else None
-        if db is None:
-            db = schema.connect(self.path, self._synchronous, read_only=True)
-        keep = False
-        try:
-            yield db
-            keep = True
-        finally:
-            with self._readers_lock:
-                if keep and not self._closed and len(self._readers) < _IDLE_READERS:
-                    self._readers.append(db)
-                    db = None
-            if db is not None:
-                db.close()
-
     def read(self, start: int, limit: int = 200_000, *, skip_damaged: bool = False) -> list[Group]:
         """Whole groups in order, the first one trimmed to begin at ordinal `start`.
 
@@ -310,19 +269,11 @@ class Journal:
         """
         if start >= self._end:
             return []
-        with self._tail_lock:
-            tail = list(self._tail) if self._tail and self._tail[0].start <= start else None
-        if tail is not None:
-            first = bisect.bisect_right(tail, start, key=lambda g: g.start) - 1
-            groups, count = [trim(tail[first], start)], tail[first].end - start
-            for group in tail[first + 1 :]:
-                if count >= limit:
-                    break
-                groups.append(group)
-                count += len(group.readings)
-            return groups
-        groups, count = [], 0
-        with self._reader() as db:
+        recent = self._tail.read(start, limit)
+        if recent is not None:
+            return recent
+        groups: list[Group] = []
+        with self._readers.lend() as db:
             for at, n, blob in schema.select_groups(db, start, limit):
                 try:
                     group = decode(at, blob, self._ledger.names)
@@ -339,7 +290,7 @@ class Journal:
     def verify(self) -> list[DamagedGroup]:
         """Decode every group on disk; returns the damaged ones (none in a sound journal)."""
         found = []
-        with self._reader() as db:
+        with self._readers.lend() as db:
             for at, _n, blob in schema.select_groups(db, 0, None):
                 try:
                     decode(at, blob, self._ledger.names)
@@ -368,24 +319,24 @@ class Journal:
 
     def clocks(self) -> dict[str, ClockMemory]:
         """What earlier runs learned about gateway clocks."""
-        with self._reader() as db:
+        with self._readers.lend() as db:
             return schema.load_clocks(db)
 
     def losses(self, after: int = 0, limit: int = 100) -> list[tuple[int, Loss]]:
         """Declared losses and gaps as (id, range), oldest first, id above `after`."""
-        with self._reader() as db:
+        with self._readers.lend() as db:
             return schema.select_losses(db, after, limit)
 
     def quarantine(
         self, after: int = 0, limit: int = 100, source: str | None = None
     ) -> list[QuarantineRow]:
         """Quarantined rows with an id above `after`, oldest first."""
-        with self._reader() as db:
+        with self._readers.lend() as db:
             return quarantine.select(db, after, limit, source)
 
     def release(self, ids: Sequence[int]) -> list[QuarantineRow]:
         """The unreleased rows among `ids`, for another decode attempt by the committer."""
-        with self._reader() as db:
+        with self._readers.lend() as db:
             return quarantine.by_ids(db, ids)
 
 
