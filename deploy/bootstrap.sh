@@ -46,4 +46,5 @@ fi
 say "installing the packages of $lock (hash-checked)"
 "$uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r "$lock"
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .
+"$venv/bin/python" -m compileall -q edge ingest twin api dashboards parktwin
 say "ready"
