@@ -60,6 +60,8 @@ class ScreenServer:
         self.requests: list[str] = []
         self.sent_bytes = 0
         self.history: Callable[[str, int, int, int], list[list[float | None]]] = wave
+        self.increments = True
+        """False: increments are null, as those of a derived counter."""
         self.port = 0
         self._touched: dict[str, int] = {}
         self._version = 0
@@ -244,6 +246,8 @@ class ScreenServer:
         start, end = int(query["from"]), int(query["to"])
         step = {"raw": 5_000, "1m": 60_000, "15m": 900_000, "1h": 3_600_000}[every]
         rows = self.history(request.path_params["point"], start, end, step)
+        if query.get("agg") == "increment" and not self.increments:
+            rows = [[row[0], None, *row[2:]] for row in rows]
         columns = ["t", "v", "q"] if every == "raw" else ["t", "v", "good_share", "covered_s"]
         body = {"point": request.path_params["point"], "unit": "", "every": every, "agg": None}
         return JSONResponse({**body, "columns": columns, "rows": rows, "truncated": False})

@@ -33,6 +33,27 @@ def test_a_figure_of_today_is_the_increment_since_midnight_in_the_park(
     expect(figure).to_have_text("131")
 
 
+def test_a_sum_of_counters_without_increments_counts_from_its_first_value_of_today(
+    opened: Opener, server: ScreenServer
+) -> None:
+    server.history = lambda point, start, end, step: [[start, None, 1], [start + step, 40.0, 1]]
+    server.increments = False
+    server.set("PARK.energy_total", 65.0)
+    page = opened()
+    figure = page.locator("[data-point='PARK.energy_total'] [data-testid=kpi-value]")
+    expect(figure).to_have_text("25")
+
+
+def test_a_figure_of_today_without_any_history_is_a_dash(
+    opened: Opener, server: ScreenServer
+) -> None:
+    server.history = lambda point, start, end, step: []
+    server.set("PARK.energy_total", 65.0)
+    page = opened()
+    figure = page.locator("[data-point='PARK.energy_total'] [data-testid=kpi-value]")
+    expect(figure).to_have_text("–")
+
+
 def test_a_point_that_was_never_heard_shows_a_dash_and_no_zero(
     opened: Opener, server: ScreenServer
 ) -> None:

@@ -47,16 +47,27 @@ export class KpiRow {
     this.lines.set(kpi.point, rows);
   }
 
-  /** Today's increments by quarter of an hour; their sum puts the counter's zero at midnight. @param {Kpi} kpi @param {number} now */
+  /**
+   * Puts the counter's zero at midnight: the live value less today's increments, or, for a sum of
+   * counters that has no increments of its own, its first value of today. Nothing known is no zero.
+   * @param {Kpi} kpi @param {number} now
+   */
   async #readToday(kpi, now) {
-    const rows = await this.#history(kpi, this.time.dayStart(now), now, 'increment');
+    const start = this.time.dayStart(now);
+    let rows = await this.#history(kpi, start, now, 'increment');
     const live = this.context.state.reading(kpi.point).value;
-    const total = rows.reduce((sum, row) => sum + (row[1] ?? 0), 0);
-    this.lines.set(kpi.point, rows);
-    if (live !== null && rows.length) {
-      this.dayBase.set(kpi.point, live - total);
-      this.day = this.time.day(now);
+    const grown = rows.filter((row) => typeof row[1] === 'number');
+    let base = null;
+    if (grown.length) {
+      base = live === null ? null : live - grown.reduce((sum, row) => sum + (row[1] ?? 0), 0);
+    } else {
+      rows = await this.#history(kpi, start, now, 'min');
+      base = rows.find((row) => typeof row[1] === 'number')?.[1] ?? null;
     }
+    this.lines.set(kpi.point, rows);
+    if (base === null) return;
+    this.dayBase.set(kpi.point, base);
+    this.day = this.time.day(now);
   }
 
   /** @param {Kpi} kpi @param {number} from @param {number} to @param {string} agg */

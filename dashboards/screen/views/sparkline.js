@@ -4,6 +4,8 @@ import { html, svg } from '../vendor.js';
 const WIDTH = 100;
 const HEIGHT = 32;
 const MARGIN = 2;
+/** Fewer values make no line worth a look. */
+const FEWEST = 4;
 
 /**
  * @param {(number | null)[][]} rows [time, value]; null values and buckets missing for longer
@@ -14,7 +16,7 @@ const MARGIN = 2;
 export function sparkline(rows, start, end, gap) {
   const runs = runsOf(rows, gap);
   const values = runs.flat().map((row) => row[1]);
-  if (values.length < 2) return html`<svg class="spark" viewBox="0 0 100 32" aria-hidden="true"></svg>`;
+  if (values.length < FEWEST) return html`<svg class="spark" viewBox="0 0 100 32" aria-hidden="true"></svg>`;
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;
   const x = (/** @type {number} */ t) => ((t - start) / (end - start)) * WIDTH;
