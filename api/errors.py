@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from api.language import Language, Words, preferred
 from api.problems import Problem
+from ingest.consume import RetriableError
 from twin.records import RecordsUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -50,6 +51,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RecordsUnavailable, _on_store_down)
     app.add_exception_handler(sqlite3.OperationalError, _on_store_down)
+    app.add_exception_handler(RetriableError, _on_store_down)
 
 
 def too_large() -> Problem:

@@ -37,6 +37,8 @@ from ingest.history.influx import InfluxHistory
 from ingest.history.influx_client import InfluxLink
 from ingest.history.lineprotocol import Lines
 from ingest.history.local import LocalHistory
+from ingest.history.protocol import History
+from ingest.history.reach import FarHistory
 from ingest.history.roller import Roller, traits_of
 from ingest.journal import Journal
 from ingest.live import LiveTwin
@@ -139,7 +141,7 @@ class Node:
         self.services = Services(
             park=self.park,
             journal=self.journal,
-            history=self.history,
+            history=self._reach(),
             live=self.live,
             records=self.records,
             secrets=Secrets(secrets),
@@ -180,6 +182,12 @@ class Node:
             self._influx.close()
         self.records.close()
         self.journal.close()
+
+    def _reach(self) -> History:
+        """The local history, and InfluxDB for what is older, when there is one."""
+        if self._influx is None:
+            return self.history
+        return FarHistory(self.history, self._influx.history, self.history.store.oldest)
 
     def lag_ms(self) -> int:
         """How far the twin is behind the journal: 0, or the age of the oldest unread reading."""
