@@ -48,7 +48,7 @@ if sys.argv[3] == "early":
         from ingest.arrivals import Handed
         marks = [a.message.mark for a in arrivals if not isinstance(a, Handed)]
         source.settle([m for m in marks if m], [])
-        time.sleep(0.05)
+        time.sleep(0.3)
         real(arrivals)
     committer._settle = settle
 source = MqttSource(MqttSettings(sys.argv[2]), committer.submit_all, lambda: committer.waiting)
@@ -210,6 +210,20 @@ def wait_for_offers(plant: Plant, count: int) -> None:
     until(lambda: plant.offered > count, 60)
 
 
+def committed(path: Path) -> int:
+    """Readings of the foreign publisher that the running node has stored."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        row = db.execute("SELECT stored FROM boxes WHERE source = 'plant'").fetchone()
+    return row[0] if row is not None else 0
+
+
+def wait_for_node(path: Path) -> None:
+    """Until the node takes in what the publisher sends."""
+    before = committed(path)
+    until(lambda: committed(path) > before, 60)
+    time.sleep(random.uniform(0.3, 0.5))
+
+
 @pytest.mark.serial
 def test_native_readings_survive_kills_of_node_and_broker_once_each(
     tmp_path: Path, long_run: bool
@@ -254,23 +268,17 @@ def plant_under_attack(folder: Path, manner: str, rounds: int) -> tuple[int, Cou
         plant = Plant(broker.port)
         try:
             for _ in range(rounds):
-                offered = plant.offered
-                wait_for_offers(plant, offered + 50)
+                wait_for_offers(plant, plant.offered + 50)
+                wait_for_node(path)
                 node.kill9()
                 node.start()
-                time.sleep(1.5)
         finally:
             plant.stop()
         node.kill9()
         node.start()
 
-        def caught_up() -> bool:
-            with contextlib.closing(sqlite3.connect(path)) as db:
-                row = db.execute("SELECT stored FROM boxes WHERE source = 'plant'").fetchone()
-            return row is not None and row[0] >= plant.offered
-
-        deadline = time.monotonic() + (20 if manner == "honest" else 4)
-        while time.monotonic() < deadline and not caught_up():
+        deadline = time.monotonic() + (30 if manner == "honest" else 6)
+        while time.monotonic() < deadline and committed(path) < plant.offered:
             time.sleep(0.2)
     return plant.offered, stored(path).get("plant.n", Counter())
 
