@@ -40,7 +40,7 @@ from ingest.history.local import LocalHistory
 from ingest.history.protocol import History
 from ingest.history.reach import FarHistory
 from ingest.history.roller import Roller, traits_of
-from ingest.journal import Journal
+from ingest.journal import Journal, JournalInUse
 from ingest.live import LiveTwin
 from ingest.mqtt import MqttSettings, MqttSource
 from parktwin import logs
@@ -168,15 +168,16 @@ class Node:
         self.mqtt.start()
 
     def stop(self) -> None:
-        """Stop in reverse: what came in is committed, what is gathered goes to disk."""
+        """Stop in order: what came in is committed and acknowledged, then gathered to disk."""
         self._stopping.set()
-        self.mqtt.stop()
         self.committer.stop()
+        self.mqtt.stop()
         for thread in self.threads:
             thread.stop()
         if self._chores.is_alive():
             self._chores.join(30)
         self.live.close()
+        self.roller.flush()
         self.history.close()
         if self._influx is not None:
             self._influx.close()
@@ -230,6 +231,8 @@ class Node:
             ),
             "broker": self._broker_words,
             "disk": health.disk_free(self.settings.home),
+            "history": lambda: _same(self.history.problem),
+            "influxdb": lambda: _same(self._influx.forwarder.alarm if self._influx else None),
         }
 
     def _broker_words(self) -> Words | None:
@@ -265,6 +268,10 @@ class Node:
     def _trim(self) -> None:
         keep_from = min(thread.consumer.position() for thread in self.threads)
         self.journal.trim(keep_from, self.settings.journal_hours * 3600 * 1000)
+
+
+def _same(problem: str | None) -> Words | None:
+    return Words(problem, problem) if problem else None
 
 
 def _park(folder: Path) -> Park:
@@ -373,6 +380,7 @@ def run(settings: Settings, login_code: Path | None) -> int:
         SecretError,
         RecordsConfigError,
         RecordsUnavailable,
+        JournalInUse,
         OSError,
     ) as problem:
         listener.close()
