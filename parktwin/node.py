@@ -232,8 +232,13 @@ class Node:
             "broker": self._broker_words,
             "disk": health.disk_free(self.settings.home),
             "history": lambda: _same(self.history.problem),
-            "influxdb": lambda: _same(self._influx.forwarder.alarm if self._influx else None),
+            # An InfluxDB that is away costs nothing: the node stays ready, the journal waits.
+            "consumer influx": self._forwarder_words,
         }
+
+    def _forwarder_words(self) -> Words | None:
+        ended = [t for t in self.threads if t.consumer.name == Forwarder.name and t.failed]
+        return _same(ended[0].error) if ended else None
 
     def _broker_words(self) -> Words | None:
         if self.mqtt.connected and self.mqtt.alive:
