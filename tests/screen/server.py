@@ -7,11 +7,9 @@ this one can. It serves the real page with the real security headers.
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,110 +24,24 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.headers import SECURITY_HEADERS
 from api.screen import Screen
+from tests.screen.levers import Levers
 from tests.screen.park import Json, ScreenPark
 
 SCREEN = Path(__file__).resolve().parents[2] / "dashboards" / "screen"
 COOKIE = "parktwin_session"
-CODE = "one-time-code"
 PASSWORD = "correct horse"
 
 
-class ScreenServer:
-    """State and levers; `run` serves it. Times are Unix ms of a clock that `skew_ms` may move."""
+class ScreenServer(Levers):
+    """Serves the levers' state to the page; `run` is its life."""
 
     def __init__(self, park: ScreenPark, *, tick_s: float = 0.2) -> None:
-        self.park = park
-        self.tick_s = tick_s
-        self.skew_ms = 0
-        self.lag_ms = 40
-        self.role = "operator"
-        self.ids: list[str] = [point["point"] for point in park.points]
-        self.values: dict[str, tuple[float | None, int, int]] = {}
-        self.alarms: list[Json] = []
-        self.gateways: list[Json] = [self.gateway("GW-OLD"), self.gateway("GW-SOUTH")]
-        self.delay: dict[str, float] = {}
-        """Seconds to wait before answering a path that begins so."""
-        self.fail: dict[str, int] = {}
-        """Status to answer on a path that begins so."""
-        self.refuse_sockets = False
-        self.mute = False
-        """An open socket that says nothing."""
-        self.sessions = {"valid"}
-        self.codes = {CODE}
-        self.acks: list[tuple[str, int]] = []
+        super().__init__(park, tick_s=tick_s)
+        self.port = 0
         self.requests: list[str] = []
         self.sent_bytes = 0
-        self.history: Callable[[str, int, int, int], list[list[float | None]]] = wave
-        self.increments = True
-        """False: increments are null, as those of a derived counter."""
-        self.port = 0
-        self._touched: dict[str, int] = {}
-        self._version = 0
-        self._alarm_version = 0
-        self._gateway_version = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sockets: set[WebSocket] = set()
-
-    # Levers, to be called from a test's thread.
-
-    def now(self) -> int:
-        """The server's time."""
-        return int(time.time() * 1000) + self.skew_ms
-
-    def set(self, point: str, value: float | None, quality: int = 0, age_s: float = 0) -> None:
-        """A reading of a point that is `age_s` old."""
-        self.values[point] = (value, self.now() - int(age_s * 1000), quality)
-        self._version += 1
-        self._touched[point] = self._version
-
-    def set_all(self, value: float = 10.0) -> None:
-        """A fresh good reading of every point."""
-        for point in self.ids:
-            self.set(point, value)
-
-    def raise_alarm(self, point: str, priority: str = "high", **more: Any) -> Json:
-        """Opens an alarm on a point, or lets an open one occur again."""
-        rule = more.pop("rule", "level-high")
-        id = f"{rule}:{point}"
-        known = next((alarm for alarm in self.alarms if alarm["id"] == id), None)
-        alarm: Json = {
-            "id": id,
-            "occurrence": known["occurrence"] + 1 if known else 1,
-            "rule": rule,
-            "point": point,
-            "asset": point.rsplit(".", 1)[0],
-            "name": {"zh": "液位高", "en": "Level high"},
-            "message": {"zh": "液位高于限值", "en": "Level above its limit"},
-            "priority": priority,
-            "state": "UNACK",
-            "active": True,
-            "unacked": True,
-            "since": self.now() - 90_000,
-            "raised_at": self.now(),
-            "value": 2.71,
-            "limit": 2.5,
-            "unit": "m",
-            "consequence": {"zh": "可能冒溢", "en": "It may overflow"},
-            "action": {"zh": "检查下游是否堵塞", "en": "Look for a blockage downstream"},
-            "acked_by": None,
-            "acked_at": None,
-            **more,
-        }
-        self.alarms = [other for other in self.alarms if other["id"] != id] + [alarm]
-        self._alarm_version += 1
-        return alarm
-
-    def gateway(self, id: str, *, online: bool = True) -> Json:
-        """A gateway row."""
-        name = {"zh": f"网关 {id}", "en": f"Gateway {id}"}
-        return {"id": id, "name": name, "online": online, "last_seen_at": self.now(), "lag_ms": 300}
-
-    def set_gateway(self, id: str, *, online: bool) -> None:
-        """Changes a gateway's state."""
-        self.gateways = [
-            self.gateway(id, online=online) if row["id"] == id else row for row in self.gateways
-        ]
-        self._gateway_version += 1
 
     def drop_sockets(self) -> None:
         """Closes every live socket, as a restarting server does."""
@@ -145,8 +57,6 @@ class ScreenServer:
     def url(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}/"
-
-    # The application.
 
     def app(self) -> ASGIApp:
         """Every path the page asks for."""
@@ -269,7 +179,7 @@ class ScreenServer:
         after = {"state": "ACKED", "unacked": False, "acked_by": "op", "acked_at": self.now()}
         alarm = {**alarm, **after}
         self.alarms = [alarm if row["id"] == id else row for row in self.alarms]
-        self._alarm_version += 1
+        self.alarm_version += 1
         return JSONResponse(alarm)
 
     async def _live(self, live: WebSocket) -> None:
@@ -289,7 +199,7 @@ class ScreenServer:
             self._sockets.discard(live)
 
     async def _feed(self, live: WebSocket) -> None:
-        mark = (self._version, self._alarm_version, self._gateway_version)
+        mark = (self.version, self.alarm_version, self.gateway_version)
         cells = [self.values.get(point) for point in self.ids]
         head: Json = {"now": self.now(), "lag_ms": self.lag_ms}
         await live.send_json(
@@ -301,11 +211,11 @@ class ScreenServer:
             if self.mute:
                 continue
             version, alarms, gateways = mark
-            mark = (self._version, self._alarm_version, self._gateway_version)
+            mark = (self.version, self.alarm_version, self.gateway_version)
             changed = [
                 [i, *self.values[point]]
                 for i, point in enumerate(self.ids)
-                if self._touched.get(point, 0) > version
+                if self.touched.get(point, 0) > version
             ]
             delta: Json = {"type": "delta", "now": self.now(), "lag_ms": self.lag_ms}
             delta["values"] = changed
@@ -343,14 +253,3 @@ def problem(status: int, detail: str) -> JSONResponse:
     """An RFC 9457 answer."""
     body = {"type": "about:blank", "title": "problem", "status": status, "detail": detail}
     return JSONResponse(body, status, media_type="application/problem+json")
-
-
-def wave(point: str, start: int, end: int, step: int) -> list[list[float | None]]:
-    """A daily curve that is the same whenever it is asked for."""
-    seed = sum(point.encode())
-    rows: list[list[float | None]] = []
-    for t in range(start - start % step, end, step):
-        day = math.sin((t / 86_400_000 + seed % 7 / 7) * 2 * math.pi)
-        ripple = math.sin(t / 611_000 + seed) * 0.12
-        rows.append([t, round(20 + seed % 40 + 8 * day + 2 * ripple, 3), 0 if step == 5000 else 1])
-    return rows

@@ -86,7 +86,7 @@ def test_an_alarm_that_ends_leaves_the_list(page: Page, server: ScreenServer) ->
     server.raise_alarm("MH-1.level")
     expect(page.get_by_test_id("alarm")).to_have_count(1)
     server.alarms = []
-    server._alarm_version += 1
+    server.alarm_version += 1
     expect(page.get_by_test_id("alarm")).to_have_count(0)
 
 

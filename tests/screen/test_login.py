@@ -5,7 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.screen.conftest import Opener
-from tests.screen.server import CODE, PASSWORD, ScreenServer
+from tests.screen.levers import CODE
+from tests.screen.server import PASSWORD, ScreenServer
 
 
 def test_a_person_logs_in_with_a_password_and_a_wrong_one_is_told_so(
