@@ -103,6 +103,7 @@ def test_the_ledger_balances_and_the_audit_recounts_the_same_from_the_data(
     for row in boxes:
         covered = row["committed"] - row["first"] + 1
         assert covered == row["stored"] + row["quarantined"] + row["lost"], row
+        assert (row["missing"], row["imbalance"]) == (0, 0), row
     report = site.audit()
     assert report["ok"], report
 
