@@ -6,6 +6,7 @@ told what it needs and knows nothing of the others.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging.handlers
 import threading
@@ -57,6 +58,7 @@ TRIM_EVERY_S: Final = 60.0
 AUDIT_EVERY_S: Final = 3600.0
 HOLD_EVERY_S: Final = 1.0
 TICK_S: Final = 0.25
+GC_YOUNG: Final = 50_000
 BACKLOG: Final = 5_000
 """Readings waiting in a gateway's outbox from which on its silence says nothing about the park."""
 
@@ -391,6 +393,11 @@ def run(settings: Settings, login_code: Path | None) -> int:
         listener.close()
         log.error("the node cannot start", problem=str(problem))
         return 1
+    # The park's model and the code live as long as the process; without this every collection
+    # walks through all of it, and a burst of readings starts many collections a second.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_YOUNG, 20, 100)
     node.start()
     try:
         if login_code is not None:
