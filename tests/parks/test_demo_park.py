@@ -256,6 +256,9 @@ def test_a_dead_meter_is_an_alarm_before_it_answers_again(park: Park) -> None:
     silent = next(rule for rule in park.rules if rule.id == "device-silent")
     assert "MTR-003.status" in silent.points
     assert silent.condition.value + silent.on_delay_s < 60
+    for file in park.gateways.values():
+        for device in load_gateway(file).devices:
+            assert 3 * device.every_s < silent.condition.value, f"{device.id}: one late poll alarms"
     assert len(silent.points) == len(of_type(park, "device"))
 
 

@@ -130,7 +130,7 @@ def _meters(plan: Plan, gateway: str, supply: Supply, grids: Sequence[int]) -> N
     for number, part in enumerate(_chunks(water, 18), start=1):
         title = (f"{number}号水表集中器", f"Water concentrator {number}")
         place = (6 + (number - 1) // 3, (number - 1) % 3 + 1)
-        device = _device(plan, gateway, f"WC-{short}{number}", place, "30s", title, part[0])
+        device = _device(plan, gateway, f"WC-{short}{number}", place, "10s", title, part[0])
         address = 10
         for meter in part:
             address = _read(device, meter, _WATER, "input", address)
