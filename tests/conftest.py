@@ -1,4 +1,4 @@
-"""Rules for the whole test run: nothing is skipped in continuous integration; free ports; long runs by flag."""
+"""Rules of the whole test run: nothing is skipped in CI; free ports; long runs by flag."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> object:
-    """A skipped test in continuous integration is a failed one: what is missing must be installed."""
+    """A skipped test in continuous integration is a failed one: install what is missing."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.skipped and os.environ.get("CI") == "true":

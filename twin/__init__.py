@@ -1,1 +1,1 @@
-"""The park model and its live state, roll-ups to grid, zone and park, and alarms. Pure but for its doors."""
+"""The park model, its live state, totals of grid, zone and park, alarms. Pure but for its doors."""

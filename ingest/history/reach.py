@@ -34,7 +34,11 @@ class FarHistory:
         if end_ms <= edge or left == 0:
             return old
         new = self._near.raw(point, edge, end_ms, left)
-        return Series(*(np.concatenate(pair) for pair in zip(old, new, strict=True)))
+        return Series(
+            np.concatenate((old.ts, new.ts)),
+            np.concatenate((old.value, new.value)),
+            np.concatenate((old.quality, new.quality)),
+        )
 
     def buckets(
         self, points: Sequence[int], start_ms: int, end_ms: int, every: Every

@@ -20,7 +20,7 @@ class Bucket(NamedTuple):
     """What a bucket must say."""
 
     covered_ms: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     good: int
     minimum: float
     maximum: float

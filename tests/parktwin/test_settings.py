@@ -44,7 +44,7 @@ def test_an_empty_secret_is_refused_rather_than_used(tmp_path: Path) -> None:
 def test_a_node_refuses_a_publicly_known_default(tmp_path: Path) -> None:
     known = tmp_path / "token"
     known.write_text("my-super-secret-auth-token\n")
-    with pytest.raises(SettingsError, match=r"PARKTWIN_INFLUXDB_TOKEN_FILE.*publicly known default"):
+    with pytest.raises(SettingsError, match=r"_INFLUXDB_TOKEN_FILE.*publicly known default"):
         Settings(influxdb_token_file=known).secret("influxdb_token_file")
 
 
