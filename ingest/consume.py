@@ -7,6 +7,7 @@ consumer that fails or stops costs the others nothing.
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -175,7 +176,10 @@ class ConsumerThread:
         start = max(self._next, self.journal.oldest)
         if start > self._next:
             self._skip(start, "older than the journal keeps")
-        groups = self._read(start)
+        try:
+            groups = self._read(start)
+        except sqlite3.Error as error:  # the file may be readable again in a moment
+            raise RetriableError(f"the journal cannot be read: {error}") from error
         if not groups:
             return
         self.consumer.consume(groups)
@@ -189,9 +193,10 @@ class ConsumerThread:
         except DamagedGroup as damage:
             # Everything around a damaged group is still good and must not wait for it.
             log.error("damaged journal group", consumer=self.consumer.name, start=damage.start)
+            end = self.journal.end  # what is committed from here on is not behind the damage
             groups = self.journal.read(start, self._limit, skip_damaged=True)
             if not groups:
-                self._skip(self.journal.end, "nothing readable is left behind the damage")
+                self._skip(end, "nothing readable is left behind the damage")
             return groups
 
     def _skip(self, to: int, why: str) -> None:

@@ -265,7 +265,8 @@ class Journal:
         Stops after the group in which `limit` readings are reached, so at least one group is
         returned when there is any. It begins later than `start` when that was trimmed away (see
         `oldest`). A damaged group raises `DamagedGroup`, unless the caller
-        chooses `skip_damaged`; then it is left out and logged.
+        chooses `skip_damaged`; then it is left out and logged, and counts for nothing: however
+        much is damaged, what follows is found.
         """
         if start >= self._end:
             return []
@@ -273,8 +274,9 @@ class Journal:
         if recent is not None:
             return recent
         groups: list[Group] = []
+        count = 0
         with self._readers.lend() as db:
-            for at, n, blob in schema.select_groups(db, start, limit):
+            for at, n, blob in schema.select_groups(db, start, None if skip_damaged else limit):
                 try:
                     group = decode(at, blob, self._ledger.names)
                     if len(group.readings) != n:
@@ -285,6 +287,9 @@ class Journal:
                     log.error("journal group skipped", start=at, n=n, problem=damage.problem)
                     continue
                 groups.append(trim(group, start))
+                count += len(groups[-1].readings)
+                if count >= limit:
+                    break
         return groups
 
     def verify(self) -> list[DamagedGroup]:

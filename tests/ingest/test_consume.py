@@ -196,6 +196,45 @@ def test_a_damaged_group_of_the_journal_does_not_stop_what_follows(tmp_path: Pat
     assert loose.values == [float(i) for i in [*range(100), *range(200, 300)]]
 
 
+def test_what_follows_a_long_run_of_damage_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path, synchronous="OFF") as journal:
+        for start in range(0, 500, 100):
+            journal.append(some(100, start))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE groups SET blob = x'00' WHERE start IN (100, 200)")
+    db.close()
+    with Journal(path, synchronous="OFF") as journal:
+        assert [g.start for g in journal.read(100, 150, skip_damaged=True)] == [300, 400]
+        assert [g.start for g in journal.read(100, 100, skip_damaged=True)] == [300]
+
+
+def test_a_journal_that_cannot_be_read_for_a_moment_stops_no_consumer(journal: Journal) -> None:
+    journal.append(some(10))
+    failures = [sqlite3.OperationalError("unable to open database file")] * 2
+
+    class Unreadable:
+        end = property(lambda _: journal.end)
+        oldest = property(lambda _: journal.oldest)
+        wait = staticmethod(journal.wait)
+
+        def read(
+            self, start: int, limit: int = 200_000, *, skip_damaged: bool = False
+        ) -> list[Group]:
+            if failures:
+                raise failures.pop()
+            return journal.read(start, limit, skip_damaged=skip_damaged)
+
+    collector = Collector()
+    thread = ConsumerThread(Unreadable(), collector, backoff_base=0.01)
+    thread.start()
+    assert thread.drain(10)
+    thread.stop()
+    assert len(collector.values) == 10
+    assert thread.retries == 2
+    assert not thread.failed
+
+
 def test_a_damaged_cursor_file_is_moved_aside(tmp_path: Path) -> None:
     path = tmp_path / "cursors.sqlite"
     cursors = Cursors(path)
