@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from edge.marks import MarkedList, MarkedMap, read_marked
 
 T = TypeVar("T")
 
@@ -85,11 +86,9 @@ class Form:
 
     def line_of(self, key: str) -> int:
         """Line of `key`, counted from 1; the mapping's own line when the key is absent."""
-        marks = getattr(self._node, "lc", None)
-        try:
-            return int(marks.key(key)[0]) + 1 if marks is not None else self.line
-        except (KeyError, TypeError):
-            return self.line
+        return (
+            self._node.lines.get(key, self.line) if isinstance(self._node, MarkedMap) else self.line
+        )
 
     def wrong(self, key: str, value: Any, problem: str, mend: str) -> None:
         """Record an error at `key` ("" for the mapping itself)."""
@@ -207,11 +206,10 @@ class Form:
             return []
         if not value:
             self.wrong(key, None, "is empty", f"Add {say}.")
-        marks = getattr(value, "lc", None)
         path = f"{self.path}.{key}" if self.path else key
         forms = []
         for i, item in enumerate(value):
-            line = int(marks.item(i)[0]) + 1 if marks is not None else self.line_of(key)
+            line = value.lines[i] if isinstance(value, MarkedList) else self.line_of(key)
             child = Form(self.file, item, f"{path}[{i}]", line, self.errors, self._bound)
             forms.append(child)
         return forms
@@ -262,7 +260,7 @@ def _bytes(path: Path) -> bytes:
 
 def _with_lines(path: Path, raw: bytes) -> object:
     try:
-        return YAML(typ="rt").load(raw.decode())
+        return read_marked(raw.decode())
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = (mark.line + 1) if mark is not None else 1

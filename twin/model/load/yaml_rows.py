@@ -66,7 +66,7 @@ class Document:
 def parse_yaml(text: Text, faults: Faults) -> Document | None:
     """The one document of `text`; None after a fault."""
     try:
-        node = YAML(typ="safe", pure=True).compose(text.content)
+        node = YAML(typ="safe").compose(text.content)
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark else 0
