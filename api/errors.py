@@ -34,6 +34,7 @@ _FIELD_WORDS: Final[dict[str, Words]] = {
     "string_type": Words("必须是字符串", "must be a string"),
     "string_too_long": Words("最长 {max_length} 个字符", "has at most {max_length} characters"),
     "string_too_short": Words("最短 {min_length} 个字符", "has at least {min_length} characters"),
+    "string_pattern_mismatch": Words("含有无法保存的字符", "has a character that cannot be kept"),
     "greater_than_equal": Words("不得小于 {ge}", "must be at least {ge}"),
     "less_than_equal": Words("不得大于 {le}", "must be at most {le}"),
     "literal_error": Words("必须是 {expected} 之一", "must be one of {expected}"),

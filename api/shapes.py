@@ -5,9 +5,12 @@ Answers are encoded by msgspec straight from the stores; a test holds them to th
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""What a person wrote, without NUL: PostgreSQL cannot hold it."""
 
 
 class Shape(BaseModel):
@@ -26,7 +29,7 @@ class Name(Shape):
 class LoginRequest(Shape):
     """Either `username` and `password`, or the one-time `code` that the platform printed."""
 
-    username: str | None = Field(default=None, min_length=1, max_length=100)
+    username: Text | None = Field(default=None, min_length=1, max_length=100)
     password: str | None = Field(default=None, min_length=1, max_length=200)
     code: str | None = Field(default=None, min_length=1, max_length=200)
 
@@ -176,7 +179,7 @@ class Acknowledgement(Shape):
     """Which occurrence was seen, and a word on it."""
 
     occurrence: int = Field(ge=1, le=2**53, strict=True)
-    comment: str | None = Field(default=None, max_length=1000)
+    comment: Text | None = Field(default=None, max_length=1000)
 
 
 class Transition(Shape):

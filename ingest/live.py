@@ -208,7 +208,8 @@ class LiveTwin:
         """Acknowledge the occurrence that the operator saw; durable when this returns.
 
         Acknowledging it again changes nothing. Raises UnknownAlarm, StaleOccurrence, and
-        RecordsUnavailable, after which it is not acknowledged.
+        RecordsUnavailable; after that, and after any other error of the records, it is not
+        acknowledged.
         """
         book = self._engine.book
         with self._recording, self._lock:
@@ -219,7 +220,7 @@ class LiveTwin:
                 effect = self._collect(now_ms)
                 try:
                     self._write(effect, now_ms)
-                except RecordsUnavailable:
+                except Exception:  # also a word that the database cannot hold
                     effect.transitions.pop()
                     self._put_back(effect)
                     assert before is not None

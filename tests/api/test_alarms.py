@@ -69,6 +69,22 @@ def test_of_a_click_and_a_recurrence_at_the_same_time_one_wins(login: Login, pla
             plant.twin.open.clear()
 
 
+def test_a_word_that_no_database_can_hold_is_refused(login: Login, plant: Plant) -> None:
+    plant.twin.put(scripted_alarm(occurrence=1))
+    client = login("operator")
+    for body in ({"occurrence": 1, "comment": "a\0b"}, {"occurrence": 1, "comment": "\0"}):
+        answer = client.post(ACK, json=body, headers={"Accept-Language": "en"})
+        assert (answer.status_code, answer.json()["type"]) == (422, "/docs#invalid")
+        assert answer.json()["errors"] == [
+            {"in": "body", "field": "comment", "problem": "has a character that cannot be kept"}
+        ]
+    assert plant.twin.open[ID].unacked
+    proof = {"username": "a\0b", "password": "x"}
+    assert client.post("/api/v1/session", json=proof).status_code == 422
+    fine = client.post(ACK, json={"occurrence": 1, "comment": "第一行\nsecond line"})
+    assert fine.status_code == 200
+
+
 def test_an_alarm_that_is_not_open_cannot_be_acknowledged(login: Login) -> None:
     answer = login("operator").post(ACK, json={"occurrence": 1})
     assert (answer.status_code, answer.json()["type"]) == (404, "/docs#unknown-alarm")

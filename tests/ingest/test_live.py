@@ -188,6 +188,28 @@ def test_while_the_records_are_down_alarms_go_on_and_are_recorded_afterwards(
         assert b.live.counters.failed_commits >= 2
 
 
+def test_an_acknowledgement_that_the_records_cannot_hold_leaves_no_trace(tmp_path: Path) -> None:
+    class Picky(Records):
+        refuse = False
+
+        def unit(self):  # type: ignore[no-untyped-def]
+            if self.refuse:
+                raise ValueError("text fields cannot contain NUL")
+            return super().unit()
+
+    with bench(tmp_path, records=Picky) as b:
+        assert isinstance(b.records, Picky)
+        b.feed((1, 0, 3.3))
+        b.records.refuse = True
+        with pytest.raises(ValueError, match="NUL"):
+            b.live.acknowledge(HIGH, 1, "li", "a\0b", b.now)
+        b.records.refuse = False
+        assert [(a.state, a.acked_by) for a in b.live.alarms()] == [("UNACK", None)]
+        b.live.acknowledge(HIGH, 1, "li", "on my way", b.now)
+        b.feed((2, 0, 1.0))
+        assert [t.kind.value for t in b.history()] == ["raised", "acknowledged", "cleared"]
+
+
 def test_too_many_unrecorded_transitions_stop_the_consumer_and_lose_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
