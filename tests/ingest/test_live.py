@@ -207,7 +207,8 @@ def test_an_acknowledgement_that_the_records_cannot_hold_leaves_no_trace(tmp_pat
         assert [(a.state, a.acked_by) for a in b.live.alarms()] == [("UNACK", None)]
         b.live.acknowledge(HIGH, 1, "li", "on my way", b.now)
         b.feed((2, 0, 1.0))
-        assert [t.kind.value for t in b.history()] == ["raised", "acknowledged", "cleared"]
+        steps = [t.kind.value for t in b.history() if t.alarm == HIGH]
+        assert steps == ["raised", "acknowledged", "cleared"]
 
 
 def test_too_many_unrecorded_transitions_stop_the_consumer_and_lose_nothing(
