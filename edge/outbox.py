@@ -262,8 +262,9 @@ class Outbox:
             if self.healthy:
                 log.error("outbox cannot write", path=str(self.path), problem=str(error))
             self.healthy = False
-            self._reopen()
-            return False
+            if not self._reopen():
+                return False
+            dropped = 0  # it was on disk after all; what made room for it is in the file
         if not self.healthy:
             log.info("outbox writes again", path=str(self.path))
         self.healthy = True
@@ -279,12 +280,30 @@ class Outbox:
         self._full = self._file.full
         return True
 
-    def _reopen(self) -> None:
-        """After a failed fsync the kernel may have forgotten pages: start from the file again."""
-        try:
-            fresh = OutboxFile(self.path, self._limits)
-        except sqlite3.Error as error:
-            log.warning("outbox cannot be opened again yet", problem=str(error))
-            return
+    def _reopen(self) -> bool:
+        """After a failed fsync the kernel may have forgotten pages: start from the file again.
+
+        Waits until the file can be opened. True when the failed commit is in it all the same:
+        written once more, its readings would be there twice.
+        """
+        known = self._file.boxes
+        told = False
+        while True:
+            try:
+                fresh = OutboxFile(self.path, self._limits)
+                fresh.rewrite()
+                break
+            except sqlite3.Error as error:
+                if not told:
+                    log.warning("outbox cannot be opened again yet", problem=str(error))
+                told = True
+            with self._wake:
+                if self._stop:
+                    return False
+                self._wake.wait(1.0)
         self._file.close()
         self._file = fresh
+        return any(
+            mark.newest > (known[box].newest if box in known else 0)
+            for box, mark in fresh.boxes.items()
+        )

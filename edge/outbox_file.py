@@ -97,6 +97,17 @@ class OutboxFile:
         """Close; nothing is pending, because every commit is already on disk."""
         self._db.close()
 
+    def rewrite(self) -> None:
+        """Write every page of the log again and sync it: those of a failed sync may be lost.
+
+        Raises sqlite3.Error, and closes, when the disk does not take them.
+        """
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
     @property
     def epoch(self) -> str:
         """The platform's ledger epoch that the marks belong to; empty before the first ack."""

@@ -32,7 +32,8 @@ class SendWindow:
     batches: messages that may be unacknowledged; backlog: how many of them may be of sealed boxes;
     timeout_s: without progress for that long a box goes back; stall_s: without any ack for that
     long the live box is sealed, so that fresh readings need not queue behind old ones; replay_s:
-    pause between replayed messages; greeting_s: how long to wait for the acks that answer `online`.
+    pause between replayed messages; greeting_s: how long to wait for the acks that answer `online`;
+    probe_s: as timeout_s, until the platform has answered for the box on this connection.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SendWindow:
         stall_s: float = 60.0,
         replay_s: float = 0.1,
         greeting_s: float = 1.0,
+        probe_s: float = 1.0,
     ) -> None:
         self.epoch = epoch
         self._lines: dict[str, Line] = {}
@@ -54,6 +56,7 @@ class SendWindow:
         self._stall_s = stall_s
         self._replay_s = replay_s
         self._greeting_s = greeting_s
+        self._probe_s = min(probe_s, timeout_s)
         self._linked = False
         self._linked_at = 0.0
         self._waiting_since: float | None = None
@@ -226,7 +229,9 @@ class SendWindow:
     def tick(self, now: float) -> Effects:
         """Time passes: boxes without progress go back, a long silence seals the live box."""
         for line in self._lines.values():
-            patience = min(self._timeout_s * 2.0**line.timeouts, _MOST_PATIENCE_S)
+            # What was sent before the platform subscribed is gone; the one probe is repeated soon.
+            first = self._timeout_s if line.confirmed else self._probe_s
+            patience = min(first * 2.0**line.timeouts, _MOST_PATIENCE_S)
             if line.flights and now - line.progress_at > patience:
                 line.timeouts = min(line.timeouts + 1, 8)
                 line.progress_at = now

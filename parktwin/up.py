@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,8 @@ from parktwin.supervise import Child, Supervisor
 DEMO_FAULT: Final = "RTU-2"
 FREE_MB: Final = 500
 READY_SECONDS: Final = 120.0
+PORT_SECONDS: Final = 30.0
+FIRST: Final = ("broker", "devices", "node")
 OFFSETS: Final = range(0, 5000, 100)
 
 
@@ -52,6 +54,7 @@ class Plan:
     http_port: int
     broker_port: int
     port_offset: int
+    device_ports: tuple[int, ...]
     gateways: tuple[Gateway, ...]
 
     @property
@@ -123,7 +126,8 @@ def plan(home: Path, park: Path, http_port: int) -> Plan:
     }
     for offset in OFFSETS:
         if all(port_is_free(port + offset) for port in ports):
-            return Plan(home, park, http_port, any_free_port(), offset, gateways)
+            moved = tuple(sorted(port + offset for port in ports))
+            return Plan(home, park, http_port, any_free_port(), offset, moved, gateways)
     raise CannotStart("No range of free ports was found for the simulated devices.")
 
 
@@ -217,10 +221,13 @@ def _run(made: Plan, console: Console, stop: Callable[[], bool], begun: float) -
     supervisor = Supervisor(tell)
     try:
         for child in children(made):
+            if child.name not in FIRST:
+                # A gateway that finds its devices asleep asks again a whole period later.
+                _wait_for_ports(made.device_ports, supervisor.children[1], stop)
             console.print(f"  starting {child.name}", highlight=False)
             supervisor.start(child)
-            if child.name == "broker" and not _wait_for_port(made.broker_port, child, stop):
-                raise CannotStart(f"The broker did not start:\n{child.last_words()}")
+            if child.name == "broker":
+                _wait_for_ports((made.broker_port,), child, stop)
         node = next(child for child in supervisor.children if child.name == "node")
         words = _wait_until_ready(made, supervisor, stop)
         if words is None:
@@ -284,15 +291,22 @@ def _wait_until_ready(made: Plan, supervisor: Supervisor, stop: Callable[[], boo
     return words or "no answer"
 
 
-def _wait_for_port(port: int, child: Child, stop: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 15
-    while time.monotonic() < end and child.exit_code() is None and not stop():
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return True
-        time.sleep(0.05)
-    return False
+def _wait_for_ports(ports: Sequence[int], child: Child, stop: Callable[[], bool]) -> None:
+    """Until `child` listens on all of them; raises `CannotStart` when it ends or takes too long."""
+    end = time.monotonic() + PORT_SECONDS
+    for port in ports:
+        while not _answers(port):
+            if stop():
+                return
+            if child.exit_code() is not None or time.monotonic() > end:
+                raise CannotStart(f"{child.name} did not start:\n{child.last_words()}")
+            time.sleep(0.05)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _stop_on_signal() -> Callable[[], bool]:

@@ -13,6 +13,7 @@ import pytest
 from edge import outbox as outbox_module
 from edge.config import OutboxLimits
 from edge.outbox import Outbox, OutboxInUse
+from edge.outbox_file import Changes, OutboxFile
 from edge.wire import Reading
 from tests.edge.platform import wait_for
 
@@ -143,6 +144,40 @@ def test_a_commit_that_fails_is_tried_again_and_counted(tmp_path: Path) -> None:
     assert outbox.healthy
     assert outbox.counters.failed_commits >= 1
     assert values(outbox) == [float(i + 1) for i in range(20)]
+    outbox.close()
+
+
+def test_a_commit_that_reached_the_disk_though_it_failed_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a failed fsync: the transaction is in the log, its writer was told otherwise."""
+    write = OutboxFile.write
+    errors = 2
+
+    def lie(file: OutboxFile, changes: Changes, now_ms: int) -> int:
+        nonlocal errors
+        if not errors or not changes.chunks:
+            return write(file, changes, now_ms)
+        errors -= 1
+        before = file.boxes, file.live, file.used, file.full
+        write(file, changes, now_ms)
+        file.boxes, file.live, file.used, file.full = before
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(OutboxFile, "write", lie)
+    told: list[int] = []
+    outbox = Outbox(tmp_path, LIMITS, group_s=0.01, on_commit=lambda: told.append(1))
+    outbox.append(readings(1, 10))
+    assert outbox.flush(10)
+    outbox.append(readings(11, 10))
+    assert outbox.flush(10)
+    outbox.append(readings(21, 10))
+    assert outbox.flush(10)
+    assert values(outbox) == [float(i + 1) for i in range(30)]
+    assert outbox.counters.collected == 30
+    assert outbox.counters.failed_commits == 2
+    assert outbox.healthy
+    wait_for(lambda: len(told) == 3)
     outbox.close()
 
 

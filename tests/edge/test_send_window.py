@@ -59,6 +59,23 @@ def test_until_the_platform_knows_a_box_one_message_goes_out_and_no_more() -> No
     assert len(drain(window, 0.2)) == 9
 
 
+def test_a_message_from_before_the_platform_listened_is_repeated_within_seconds() -> None:
+    window = SendWindow("e", timeout_s=10.0, probe_s=1.0)
+    window.update([mark("a", 5000)])
+    window.link_up(0.0)
+    drain(window, 0.0)
+    sent_at = []
+    for step in range(1, 200):
+        window.tick(step / 10)
+        if drain(window, step / 10):
+            sent_at.append(step / 10)
+    assert [round(at) for at in sent_at] == [1, 3, 7, 15], "twice as long each time"
+    window.ack(Ack("a", 500, "e"), 20.0)
+    assert len(drain(window, 20.1)) == 9
+    window.tick(29.0)
+    assert drain(window, 29.0) == [], "a platform that answers is given the whole time"
+
+
 def test_a_platform_that_may_be_new_is_shown_the_oldest_reading_first() -> None:
     window = SendWindow("e", greeting_s=1.0)
     window.update([mark("a", 5000, oldest=201, acked=4000)])
