@@ -6,6 +6,7 @@ of the records, so a crash anywhere loses no alarm and raises none twice. Any th
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -280,6 +281,9 @@ class LiveTwin:
     def _pass_time(self, now: int) -> None:
         unread = self._next < self._journal.end
         behind = unread and now - self._heard_at > BEHIND_MS
+        if behind and self._caught_up:
+            # It may have come just now, after a quiet time: that is not being behind.
+            behind = now - self._unread_since() > BEHIND_MS
         self._caught_up = not behind
         # With readings unread the twin's time is that of the last one read: no delay may run out
         # on time for which the journal already knows better.
@@ -288,6 +292,14 @@ class LiveTwin:
             time, caught_up=not behind, held=self._held, wall_ms=now
         )
         self._derived.send(now)
+
+    def _unread_since(self) -> int:
+        """When the oldest unread group came; as if long ago when the journal cannot tell."""
+        try:
+            waiting = self._journal.read(self._next, 1, skip_damaged=True)
+        except sqlite3.Error:
+            return self._heard_at
+        return waiting[0].received_at if waiting else self._heard_at
 
     def _record(self, force: bool = False) -> bool:
         """Commit when there is something to tell, or once a second; False when it failed."""

@@ -262,6 +262,28 @@ def test_silence_is_held_for_points_whose_gateway_is_behind(tmp_path: Path) -> N
         assert len(b.live.alarms()) == 6
 
 
+def test_a_reading_that_comes_at_the_moment_of_a_tick_puts_no_silence_off(tmp_path: Path) -> None:
+    with bench(tmp_path) as b:
+        b.feed(*((0, point, 1.0) for point in range(len(POINTS))))
+        b.feed((250, 0, 1.0))
+        start = b.journal.end
+        b.tick(251)
+        b.live.consume(b.journal.read(start))  # the minute's totals
+        start = b.journal.end
+        b.append([(280, 0, 1.0, 0)])
+        b.tick(280)  # thirty quiet seconds, and a commit between the wait and the tick
+        assert b.live.caught_up
+        b.live.consume(b.journal.read(start))
+        b.tick(299)
+        assert b.told() == []
+        b.tick(301)
+        silent = {(alarm, at) for alarm, _, _, at, _ in b.told()}
+        assert silent == {(f"level-silent:{point}", T0 + 300_000) for point in POINTS[1:]}
+        b.append([(302, 0, 1.0, 0)])
+        b.tick(309)
+        assert not b.live.caught_up
+
+
 def test_old_readings_at_start_up_raise_no_silence(tmp_path: Path) -> None:
     with bench(tmp_path) as b:
         for second in range(0, 50, 5):
