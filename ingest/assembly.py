@@ -222,7 +222,10 @@ class Assembly:
     def _retry(self, plan: Plan, block: PlainBlock, arrival: Retry) -> None:
         """Read quarantined rows again; those that still cannot be stored keep their place."""
         outcomes = dict.fromkeys(arrival.ids, "no such row, or it was released before")
+        before = frozenset(plan.draft.released)  # asked for twice in one group
         for row in self._journal.release(arrival.ids):
+            if row.id in before:
+                continue
             account = self._journal.account(row.source, row.box)
             kind = account.kind if account is not None else "foreign"
             read = self._read_again(row)

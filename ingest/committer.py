@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -258,7 +258,8 @@ class Committer:
             return
         arrival = arrivals[0]
         if isinstance(arrival, Handed | Retry):
-            arrival.future.set_exception(error)
+            if _wanted(arrival.future):
+                arrival.future.set_exception(error)
             self._forget(arrival)
         elif not (isinstance(arrival, Bad) and arrival.refused.code == "internal"):
             refused = Refused("internal", f"internal error: {error!r}")
@@ -292,9 +293,11 @@ class Committer:
             self._outlet.settle(marks, self._answers.of(plan))
         start = group.start if group is not None else self.journal.end
         for handed, receipt in plan.receipts:
-            handed.future.set_result(replace(receipt, start=start + receipt.start))
+            if _wanted(handed.future):
+                handed.future.set_result(replace(receipt, start=start + receipt.start))
         for retry, outcomes in plan.retried:
-            retry.future.set_result(outcomes)
+            if _wanted(retry.future):
+                retry.future.set_result(outcomes)
 
     def _forget(self, arrival: Handed | Retry) -> None:
         if isinstance(arrival, Handed):
@@ -304,13 +307,19 @@ class Committer:
     def _refuse(self, arrivals: Iterable[Arrival | Inbound]) -> None:
         for arrival in arrivals:
             if isinstance(arrival, Handed | Retry):
-                arrival.future.set_exception(Busy(5))
+                if _wanted(arrival.future):
+                    arrival.future.set_exception(Busy(5))
                 self._forget(arrival)
 
     def _fail_waiting(self) -> None:
         waiting = list(self._queue)
         self._queue.clear()
         self._refuse(waiting)
+
+
+def _wanted(future: Future[Any]) -> bool:
+    """False when the caller gave up: to answer a cancelled future would end the thread."""
+    return future.set_running_or_notify_cancel()
 
 
 def _where() -> str:

@@ -253,6 +253,27 @@ def test_quarantined_readings_are_stored_once_their_point_exists(at: Desk) -> No
     assert [row.released for row in at.journal.quarantine()] == [True, False, False]
 
 
+def test_a_row_asked_for_twice_at_once_is_stored_once(tmp_path: Path) -> None:
+    row = up(1, [["N-1.level", now_ms(), 1.0, 0]])
+    with Journal(tmp_path / "journal.db") as journal:
+        first = Committer(journal)
+        first.submit(Inbound("park/GW-1/up", row, now_ms()))
+        first.start()
+        first.stop()
+        ids = [found.id for found in journal.quarantine()]
+        journal.points.ensure(["N-1.level"])
+        second = Committer(journal)
+        asked = [second.retry(ids) for _ in range(2)]
+        given_up = second.retry(ids)
+        assert given_up.cancel()
+        second.start()
+        answers = [one.result(5)[ids[0]] for one in asked]
+        assert answers == ["", "no such row, or it was released before"]
+        assert journal.end == 1
+        assert second.retry(ids).result(5)  # the thread outlives a caller that gave up
+        second.stop()
+
+
 def random_values(count: int) -> list[float]:
     """Values that no compression makes small."""
     return [float(v) for v in np.random.default_rng(1).uniform(0, 100, count)]
