@@ -26,6 +26,8 @@ class Cursors:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, disk full, no rights: not damage
         except sqlite3.DatabaseError as error:
             aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
             path.rename(aside)

@@ -40,6 +40,8 @@ class RollupFeed:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, disk full, no rights: not damage
         except sqlite3.DatabaseError as error:
             aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
             path.rename(aside)
@@ -78,20 +80,26 @@ class RollupFeed:
                 raise RetriableError(f"{self.path}: {error}") from error
 
     def take(self, limit: int) -> list[tuple[int, Note]]:
-        """The oldest notes with their ids; they stay until `done`."""
+        """The oldest notes with their ids; they stay until `done`. Raises `RetriableError`."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT id, level, start, end, points FROM notes ORDER BY id LIMIT ?", (limit,)
-            ).fetchall()
+            try:
+                rows = self._db.execute(
+                    "SELECT id, level, start, end, points FROM notes ORDER BY id LIMIT ?", (limit,)
+                ).fetchall()
+            except sqlite3.OperationalError as error:
+                raise RetriableError(f"{self.path}: {error}") from error
         return [
             (number, Note(level, start, end, np.frombuffer(points, "<i4").astype(np.int32)))
             for number, level, start, end, points in rows
         ]
 
     def done(self, up_to: int) -> None:
-        """Forget notes up to this id."""
+        """Forget notes up to this id; raises `RetriableError` when the disk refuses."""
         with self._lock:
-            self._db.execute("DELETE FROM notes WHERE id <= ?", (up_to,))
+            try:
+                self._db.execute("DELETE FROM notes WHERE id <= ?", (up_to,))
+            except sqlite3.OperationalError as error:
+                raise RetriableError(f"{self.path}: {error}") from error
 
     def __len__(self) -> int:
         with self._lock:

@@ -6,13 +6,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ingest.consume import ConsumerThread, RetriableError
 from ingest.cursor import Cursors
 from ingest.group import Group
+from ingest.history.feed import Note, RollupFeed
 from ingest.journal import Journal
 from ingest.readings import Readings
 
@@ -246,6 +249,49 @@ def test_a_damaged_cursor_file_is_moved_aside(tmp_path: Path) -> None:
     again.set(influx=3)
     again.close()
     assert len(list(tmp_path.glob("cursors.sqlite.damaged-*"))) == 1
+
+
+def test_a_file_that_another_process_holds_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    note = Note("1m", 0, 60_000, np.array([3], np.int32))
+    for path, kind in ((tmp_path / "c.db", Cursors), (tmp_path / "f.db", RollupFeed)):
+        made = kind(path)
+        if isinstance(made, Cursors):
+            made.set(influx=7)
+        else:
+            made.add([note])
+        made.close()
+        holder = connect(path, isolation_level=None)
+        holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        holder.execute("CREATE TABLE IF NOT EXISTS held (a)")
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite3, "connect", partial(connect, timeout=0.01))
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                kind(path)
+        holder.execute("ROLLBACK")
+        holder.close()
+        again = kind(path)
+        assert again.get("influx") == 7 if isinstance(again, Cursors) else len(again) == 1
+        again.close()
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+def test_notes_that_cannot_be_forgotten_now_are_forgotten_later(tmp_path: Path) -> None:
+    feed = RollupFeed(tmp_path / "f.db")
+    feed.add([Note("1m", 0, 60_000, np.array([3], np.int32))])
+    feed._db.execute("PRAGMA busy_timeout=10")
+    holder = sqlite3.connect(tmp_path / "f.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RetriableError, match="locked"):
+        feed.done(1)
+    holder.execute("ROLLBACK")
+    holder.close()
+    feed.done(1)
+    assert len(feed) == 0
+    feed.close()
 
 
 def test_marks_can_be_set_from_many_threads(tmp_path: Path) -> None:
