@@ -139,7 +139,11 @@ class Node:
         self.last_audit: AuditReport | None = None
         self._auditing = threading.Lock()
         self._stopping = threading.Event()
-        self._chores = threading.Thread(target=self._do_chores, name="chores", daemon=True)
+        # Apart, because an audit takes minutes and a silent gateway must be known within seconds.
+        self._chores = [
+            threading.Thread(target=self._do_chores, name="chores", daemon=True),
+            threading.Thread(target=self._hold_gateways, name="hold", daemon=True),
+        ]
         self.services = Services(
             park=self.park,
             journal=self.journal,
@@ -166,7 +170,8 @@ class Node:
         for thread in self.threads:
             thread.start()
         self.history.start_upkeep()
-        self._chores.start()
+        for chore in self._chores:
+            chore.start()
         self.mqtt.start()
 
     def stop(self) -> None:
@@ -176,8 +181,9 @@ class Node:
         self.mqtt.stop()
         for thread in self.threads:
             thread.stop()
-        if self._chores.is_alive():
-            self._chores.join(30)
+        for chore in self._chores:
+            if chore.is_alive():
+                chore.join(30)
         self.live.close()
         self.roller.flush()
         self.history.close()
@@ -248,16 +254,25 @@ class Node:
         why = self.mqtt.problem
         return Words(f"未连接消息代理：{why}", f"No connection to the broker: {why}")
 
-    def _do_chores(self) -> None:
+    def _hold_gateways(self) -> None:
+        """Tell the twin which points' gateways are away or behind."""
         points = {g.id: [p for p in g.points if self._owner(p) != g.id] for g in self.gateways}
         held: frozenset[str] = frozenset()
+        while not self._stopping.wait(HOLD_EVERY_S):
+            try:
+                now = frozenset(
+                    v.id for v in self.book.all() if not v.online or v.waiting > BACKLOG
+                )
+                if now != held:
+                    self.live.hold(point for gateway in now for point in points.get(gateway, ()))
+                    held = now
+            except Exception:
+                log.exception("gateways that are behind are not known; asked again")
+
+    def _do_chores(self) -> None:
         next_trim = time.monotonic() + TRIM_EVERY_S
         next_audit = time.monotonic() + TRIM_EVERY_S
         while not self._stopping.wait(HOLD_EVERY_S):
-            now = frozenset(v.id for v in self.book.all() if not v.online or v.waiting > BACKLOG)
-            if now != held:
-                held = now
-                self.live.hold(point for gateway in held for point in points.get(gateway, ()))
             try:
                 if time.monotonic() >= next_trim:
                     next_trim = time.monotonic() + TRIM_EVERY_S
