@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from edge.outbox_file import BoxMark
 from edge.send_line import Flight, Line, Order
-from edge.wire import Ack, Nack, Replay
+from edge.wire import HELLO, Ack, Nack, Replay
 
 _MOST_PATIENCE_S: Final = 60.0
 _MOST_REPLAYS: Final = 100
@@ -171,6 +171,11 @@ class SendWindow:
                     quiet.restart()
         self._heard_at = now
         line = self._lines.get(ack.box)
+        if ack.box == HELLO:
+            for unheard in self._lines.values():
+                if not unheard.confirmed:
+                    unheard.timeouts = 0
+                    unheard.restart()
         if line is None:
             return Effects(marks, epoch, seal)
         if ack.committed > line.mark.newest:

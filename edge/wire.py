@@ -55,6 +55,10 @@ class Up(msgspec.Struct, omit_defaults=True):
     poison: str | None = None
 
 
+HELLO: Final = ""
+"""Box of an ack that knows no box yet: the platform listens, what was sent before may be gone."""
+
+
 class Ack(msgspec.Struct):
     """Payload of ``park/{gateway}/ack``: every sequence <= `committed` of `box` is on disk."""
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from edge.wire import Ack, topic
+from edge.wire import HELLO, Ack, topic
 from ingest.arrivals import Mark, Told
 from ingest.assembly import Plan
 from ingest.gateways import GatewayBook
@@ -66,6 +66,9 @@ class Answers:
         epoch = self._journal.epoch
         out = []
         for gateway, name in plan.acks:
+            if name == HELLO:
+                out.append((topic(gateway, "ack"), encode(Ack(HELLO, 0, epoch))))
+                continue
             box = plan.draft.changed.get((gateway, name)) or self._journal.account(gateway, name)
             if box is not None and box.first >= 0:
                 payload = encode(Ack(name, box.committed, epoch))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Final
 
-from edge.wire import BoxState, Nack, Replay
+from edge.wire import HELLO, BoxState, Nack, Replay
 from ingest import decode, foreign
 from ingest.arrivals import Arrival, Bad, Foreign, Handed, Native, Receipt, Retry, Told
 from ingest.bindings import Bindings
@@ -195,8 +195,11 @@ class Assembly:
     def _told(self, plan: Plan, arrival: Told) -> None:
         message, gateway, state, online, _ = arrival
         plan.told.append(arrival)
-        if online and not message.retained:
-            for known in self._journal.accounts(gateway)[-ACKED_ON_ONLINE:]:
+        accounts = self._journal.accounts(gateway)
+        if online and not accounts:
+            plan.acks[gateway, HELLO] = None
+        elif online and not message.retained:
+            for known in accounts[-ACKED_ON_ONLINE:]:
                 if known.first >= 0:
                     plan.acks[gateway, known.name] = None
         for box in state.boxes if state is not None else ():

@@ -6,9 +6,11 @@ told what it needs and knows nothing of the others.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging.handlers
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +60,9 @@ TRIM_EVERY_S: Final = 60.0
 AUDIT_EVERY_S: Final = 3600.0
 HOLD_EVERY_S: Final = 1.0
 TICK_S: Final = 0.25
+VITAL: Final = ("twin", "history", "rollup")
+FAILED: Final = 3
+"""Exit code when a part of the node died; whoever supervises it starts it anew."""
 GC_YOUNG: Final = 50_000
 BACKLOG: Final = 5_000
 """Readings waiting in a gateway's outbox from which on its silence says nothing about the park."""
@@ -87,6 +92,12 @@ class Node:
     """Everything that runs behind one address. `start`, then serve `app`, then `stop`."""
 
     def __init__(self, settings: Settings) -> None:
+        with contextlib.ExitStack() as opened:
+            self._build(settings, opened)
+            opened.pop_all()
+
+    def _build(self, settings: Settings, opened: contextlib.ExitStack) -> None:
+        """Open and join everything; `opened` closes it again when something cannot be opened."""
         self.settings = settings
         home = settings.home
         home.mkdir(parents=True, exist_ok=True)
@@ -94,8 +105,10 @@ class Node:
         self.gateways = _gateways(self.park)
         secrets = _secrets(settings)
         self.journal = Journal(home / "journal.db")
+        opened.callback(self.journal.close)
         self.journal.points.ensure(self.park.points)
         self.records = Records.open(settings.records_address())
+        opened.callback(self.records.close)
         self.book = GatewayBook()
         self.committer = Committer(
             self.journal,
@@ -115,6 +128,7 @@ class Node:
             traits=traits_of(self.park.points, self.journal.points),
             retain_days=settings.retain_days,
         )
+        opened.callback(self.history.close)
         self._influx = _influx(settings, home, self.park, self.journal, self.history)
         self.roller = Roller(self.history, feed=self._influx.feed if self._influx else None)
         self.live = LiveTwin.open(
@@ -138,6 +152,8 @@ class Node:
         ]
         self.last_audit: AuditReport | None = None
         self._auditing = threading.Lock()
+        self.failed = ""
+        self.give_up: Callable[[], None] = lambda: None
         self._stopping = threading.Event()
         # Apart, because an audit takes minutes and a silent gateway must be known within seconds.
         self._chores = [
@@ -255,10 +271,17 @@ class Node:
         return Words(f"未连接消息代理：{why}", f"No connection to the broker: {why}")
 
     def _hold_gateways(self) -> None:
-        """Tell the twin which points' gateways are away or behind."""
+        """Tell the twin which points' gateways are away or behind; end a node that is half dead."""
         points = {g.id: [p for p in g.points if self._owner(p) != g.id] for g in self.gateways}
         held: frozenset[str] = frozenset()
         while not self._stopping.wait(HOLD_EVERY_S):
+            ended = [t.consumer.name for t in self.threads if t.failed]
+            if dead := [name for name in ended if name in VITAL]:
+                # A node that looks alive and does nothing is worse than one that starts anew.
+                self.failed = ", ".join(dead)
+                log.error("the node ends because a part of it died", part=self.failed)
+                self.give_up()
+                return
             try:
                 now = frozenset(
                     v.id for v in self.book.all() if not v.online or v.waiting > BACKLOG
@@ -404,6 +427,8 @@ def run(settings: Settings, login_code: Path | None) -> int:
         RecordsUnavailable,
         JournalInUse,
         OSError,
+        ValueError,
+        sqlite3.Error,
     ) as problem:
         listener.close()
         log.error("the node cannot start", problem=str(problem))
@@ -424,9 +449,11 @@ def run(settings: Settings, login_code: Path | None) -> int:
             points=len(node.park.points),
             address=f"http://{settings.http_host}:{listener.getsockname()[1]}",
         )
-        uvicorn.Server(config(create_app(node.services))).run(sockets=[listener])
+        server = uvicorn.Server(config(create_app(node.services)))
+        node.give_up = lambda: setattr(server, "should_exit", True)
+        server.run(sockets=[listener])
     finally:
         node.stop()
         listener.close()
         log.info("node stopped")
-    return 0
+    return FAILED if node.failed else 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.outbox_file import BoxMark
 from edge.send_line import Order
 from edge.send_window import SendWindow
-from edge.wire import Ack, Nack, Replay
+from edge.wire import HELLO, Ack, Nack, Replay
 
 
 def mark(
@@ -74,6 +74,16 @@ def test_a_message_from_before_the_platform_listened_is_repeated_within_seconds(
     assert len(drain(window, 20.1)) == 9
     window.tick(29.0)
     assert drain(window, 29.0) == [], "a platform that answers is given the whole time"
+
+
+def test_a_platform_that_has_just_begun_to_listen_is_sent_to_at_once() -> None:
+    window = SendWindow("e")
+    window.update([mark("a", 5000)])
+    window.link_up(0.0)
+    assert len(drain(window, 0.0)) == 1
+    assert drain(window, 0.2) == []
+    window.ack(Ack(HELLO, 0, "e"), 0.3)
+    assert [order.first for order in drain(window, 0.3)] == [1], "one message, as to any stranger"
 
 
 def test_a_platform_that_may_be_new_is_shown_the_oldest_reading_first() -> None:

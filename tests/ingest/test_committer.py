@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.wire import BoxState, State
+from edge.wire import HELLO, BoxState, State
 from ingest.arrivals import Inbound, Mark
 from ingest.committer import Busy, Committer
 from ingest.journal import CommitFailed, Journal
@@ -177,6 +177,16 @@ def test_online_is_answered_with_every_mark_and_a_retained_one_is_not(at: Desk) 
     assert at.ear.said == []
     at.send("park/GW-1/alive", b"online")
     assert at.ear.acks() == [("a", 3), ("b", 2)]
+
+
+@pytest.mark.parametrize("retained", [True, False])
+def test_a_gateway_that_the_ledger_does_not_know_is_told_that_somebody_listens(
+    at: Desk, retained: bool
+) -> None:
+    at.send("park/GW-9/alive", b"online", retained=retained)
+    assert at.ear.acks("GW-9") == [(HELLO, 0)]
+    at.send("park/GW-9/up", up(1, good(3), box="a"))
+    assert at.ear.acks("GW-9")[1:] == [("a", 3)]
 
 
 def test_the_gateway_book_tells_what_gateways_said(at: Desk) -> None:
