@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
-import logging.handlers
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,10 +24,7 @@ from api.app import create_app
 from api.language import Words
 from api.server import config, listen
 from api.services import Secrets, Services
-from edge.config import ConfigErrors, Gateway, load_gateway
 from ingest.audit import AuditReport, audit
-from ingest.bindings import BindingError, Bindings
-from ingest.columns import Limits
 from ingest.committer import Committer
 from ingest.consume import Consumer, ConsumerThread
 from ingest.cursor import Cursors
@@ -38,19 +33,27 @@ from ingest.gateways import GatewayBook
 from ingest.history.feed import RollupFeed
 from ingest.history.influx import InfluxHistory
 from ingest.history.influx_client import InfluxLink
-from ingest.history.lineprotocol import Lines
 from ingest.history.local import LocalHistory
 from ingest.history.protocol import History
 from ingest.history.reach import FarHistory
 from ingest.history.roller import Roller, traits_of
 from ingest.journal import Journal, JournalInUse
 from ingest.live import LiveTwin
-from ingest.mqtt import MqttSettings, MqttSource
+from ingest.mqtt import MqttSource
 from parktwin import logs
-from parktwin.secrets import SecretError, make_secrets, read_secret
+from parktwin.parts import (
+    NodeError,
+    mqtt_settings,
+    open_bindings,
+    open_gateways,
+    open_influx,
+    open_limits,
+    open_park,
+    open_pepper,
+)
+from parktwin.secrets import SecretError
 from parktwin.settings import Settings, SettingsError
-from twin.model import ModelErrors, Name, Park
-from twin.model.load import load_park
+from twin.model import Name
 from twin.records import Records, RecordsConfigError, RecordsUnavailable
 from twin.records.people import Role, create_user, find_user, issue_login_code
 
@@ -68,10 +71,6 @@ BACKLOG: Final = 5_000
 """Readings waiting in a gateway's outbox from which on its silence says nothing about the park."""
 
 log = structlog.get_logger(__name__)
-
-
-class NodeError(Exception):
-    """Why the node does not start, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,9 @@ class Node:
         self.settings = settings
         home = settings.home
         home.mkdir(parents=True, exist_ok=True)
-        self.park = _park(settings.park)
-        self.gateways = _gateways(self.park)
-        secrets = _secrets(settings)
+        self.park = open_park(settings.park)
+        self.gateways = open_gateways(self.park)
+        secrets = open_pepper(settings)
         self.journal = Journal(home / "journal.db")
         opened.callback(self.journal.close)
         self.journal.points.ensure(self.park.points)
@@ -112,13 +111,13 @@ class Node:
         self.book = GatewayBook()
         self.committer = Committer(
             self.journal,
-            bindings=_bindings(self.park, self.journal),
-            limits=_limits(self.park, self.journal),
+            bindings=open_bindings(self.park, self.journal),
+            limits=open_limits(self.park, self.journal),
             book=self.book,
             window=settings.broker_window,
         )
         self.mqtt = MqttSource(
-            _mqtt(settings), self.committer.submit_all, lambda: self.committer.waiting
+            mqtt_settings(settings), self.committer.submit_all, lambda: self.committer.waiting
         )
         self.committer.attach(self.mqtt)
         self.history = LocalHistory(
@@ -129,7 +128,7 @@ class Node:
             retain_days=settings.retain_days,
         )
         opened.callback(self.history.close)
-        self._influx = _influx(settings, home, self.park, self.journal, self.history)
+        self._influx = open_influx(settings, home, self.park, self.journal, self.history)
         self.roller = Roller(self.history, feed=self._influx.feed if self._influx else None)
         self.live = LiveTwin.open(
             self.park,
@@ -317,91 +316,6 @@ class Node:
 
 def _same(problem: str | None) -> Words | None:
     return Words(problem, problem) if problem else None
-
-
-def _park(folder: Path) -> Park:
-    try:
-        return load_park(folder)
-    except ModelErrors as problems:
-        lines = "\n".join(f"  {error}" for error in problems.errors)
-        raise NodeError(
-            f"the park model in {folder} has errors:\n{lines}\n"
-            f"Mend them and check with: parktwin model check {folder}"
-        ) from problems
-
-
-def _gateways(park: Park) -> Sequence[Gateway]:
-    try:
-        return [load_gateway(file) for file in park.gateways.values()]
-    except ConfigErrors as problems:
-        raise NodeError(str(problems)) from problems
-
-
-def _secrets(settings: Settings) -> bytes:
-    folder = settings.secrets or settings.home / "secrets"
-    if settings.secrets is None:
-        make_secrets(folder)
-    return read_secret(folder / "session-pepper").encode()
-
-
-def _bindings(park: Park, journal: Journal) -> Bindings:
-    try:
-        return Bindings(park.bindings, {p: i for i, p in enumerate(journal.points.ids())})
-    except BindingError as problem:
-        raise NodeError(f"bindings.csv: {problem}") from problem
-
-
-def _limits(park: Park, journal: Journal) -> Limits:
-    known = (park.points.get(name) for name in journal.points.ids())
-    return Limits.of((p.low, p.high) if p else (None, None) for p in known)
-
-
-def _mqtt(settings: Settings) -> MqttSettings:
-    return MqttSettings(
-        url=settings.broker_url,
-        password=settings.secret("broker_password_file"),
-        window=settings.broker_window,
-        ca_file=str(settings.broker_ca_file or ""),
-    )
-
-
-def _influx(
-    settings: Settings, home: Path, park: Park, journal: Journal, history: LocalHistory
-) -> _Influx | None:
-    if not settings.influxdb_url:
-        return None
-    link = InfluxLink(
-        settings.influxdb_url,
-        org=settings.influxdb_org,
-        token=settings.secret("influxdb_token_file"),
-    )
-    cursors = Cursors(home / "influxdb-cursor.db")
-    feed = RollupFeed(home / "influxdb-rollups.db")
-    forwarder = Forwarder(
-        link,
-        lambda: Lines(journal.points.ids(), park.points),
-        cursors,
-        rolled=history.rolled,
-        feed=feed,
-        quarantine=_refused_lines(home / "influxdb-refused.log"),
-    )
-    reader = InfluxHistory(link, journal.points.ids(), park.points, position=forwarder.position)
-    return _Influx(link, reader, cursors, feed, forwarder)
-
-
-def _refused_lines(path: Path) -> Callable[[str, Sequence[tuple[str, str]]], None]:
-    """Keep the lines that InfluxDB will never take; the readings stay in the local history."""
-
-    def keep(bucket: str, lines: Sequence[tuple[str, str]]) -> None:
-        book = logging.handlers.RotatingFileHandler(path, maxBytes=10_000_000, backupCount=1)
-        try:
-            for line, reason in lines:
-                row = json.dumps({"bucket": bucket, "line": line, "reason": reason})
-                book.emit(logging.makeLogRecord({"msg": row}))
-        finally:
-            book.close()
-
-    return keep
 
 
 def run(settings: Settings, login_code: Path | None) -> int:

@@ -43,6 +43,14 @@ def latency() -> None:
 
 
 @app.command()
+def start() -> None:
+    """From `parktwin up` to live values of the demo park."""
+    from parktwin.bench.start import start as measure
+
+    raise typer.Exit(show(measure(), "start"))
+
+
+@app.command()
 def growth(seconds: Seconds = 10.0) -> None:
     """CPU per reading in a small and in a large park."""
     from parktwin.bench.load import growth as measure

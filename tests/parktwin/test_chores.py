@@ -33,6 +33,7 @@ def test_an_audit_that_takes_long_does_not_hide_that_a_gateway_is_away(
         told.append(list(points))
 
     node = cast(Any, object.__new__(Node))
+    node.threads = []
     node._stopping = threading.Event()
     node.gateways = [SimpleNamespace(id="GW-1", points=["GW-1.uptime", "MH-1.level"])]
     owners = {"GW-1.uptime": "GW-1", "MH-1.level": "MH-1"}

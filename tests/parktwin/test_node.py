@@ -10,7 +10,8 @@ import pytest
 
 from ingest.readings import Readings
 from parktwin.bench.park import write_park
-from parktwin.node import Node, NodeError, run
+from parktwin.node import Node, run
+from parktwin.parts import NodeError
 from parktwin.settings import Settings
 from tests.peers.mosquitto import free_port
 
