@@ -4,6 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 WORKERS ?= 2
+FAULTS := tests/ingest/test_kill9.py tests/ingest/test_live_crash.py tests/ingest/test_history_local.py \
+	tests/ingest/test_forward.py tests/edge/test_outbox_file.py tests/edge/test_gateway.py tests/e2e/test_kill.py
 
 .PHONY: help up test check bench faults screen-vendor lock clean
 
@@ -12,7 +14,7 @@ help:
 	@echo "make test           install what the tests need and run them all"
 	@echo "make check          ruff, mypy --strict, import-linter, tsc"
 	@echo "make bench          measure against the speeds in docs/architecture.md"
-	@echo "make faults         the long fault run: kill -9, damaged files, cut networks"
+	@echo "make faults         kill -9 of every process and damaged files, at full length"
 	@echo "make screen-vendor  fetch the screen's libraries again and check their sums"
 	@echo "make lock           resolve the dependencies anew"
 
@@ -44,7 +46,7 @@ bench: $(VENV)/.dev
 
 faults: $(VENV)/.dev
 	@tests/system-packages.sh
-	$(PY) -m pytest -q tests/faults --long
+	$(PY) -m pytest -q --long $(FAULTS)
 
 screen-vendor: $(VENV)/.dev
 	$(PY) -m dashboards.vendor
