@@ -236,7 +236,7 @@ def _run(made: Plan, console: Console, stop: Callable[[], bool], begun: float) -
             raise CannotStart(
                 f"The node is not ready after {READY_SECONDS:g} s: {words}\n{node.last_words()}"
             )
-        code = made.login.read_text(encoding="utf-8").strip() if made.login.exists() else ""
+        code = _login_code(made)
         took = time.monotonic() - begun
         console.print(f"\n[green]The park is live[/] after {took:.1f} s.", highlight=False)
         console.print(f"  open   {made.address}/#login={code}", highlight=False, soft_wrap=True)
@@ -247,12 +247,23 @@ def _run(made: Plan, console: Console, stop: Callable[[], bool], begun: float) -
         console.print("  stop   Ctrl-C\n")
         while not stop():
             supervisor.tend()
+            if (fresh := _login_code(made)) and fresh != code:
+                # A node that was started again has made the link above useless.
+                code = fresh
+                tell(f"a new login that works once: {made.address}/#login={code}")
             time.sleep(0.2)
         return 0
     finally:
         console.print("stopping ...")
         supervisor.stop()
         console.print("stopped; the next start resumes where this one ended")
+
+
+def _login_code(made: Plan) -> str:
+    try:
+        return made.login.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def _try_this(made: Plan) -> list[str]:

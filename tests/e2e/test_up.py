@@ -161,6 +161,20 @@ def test_the_screen_speaks_english_at_a_click(page: Page, home: Path) -> None:
     page.screenshot(path=home.parent / "english.png", timeout=120_000)
 
 
+def test_a_node_that_was_killed_comes_back_with_a_login_that_works(up: Up, page: Page) -> None:
+    node = next(child for child in up.family() if "--login-code" in child.cmdline())
+    node.kill()
+    said = r"a new login that works once: (http\S+)"
+    eventually(lambda: re.search(said, up.said) is not None, 60, "the new login is printed")
+    expect(page.get_by_test_id("lamp")).to_have_attribute("data-state", "live", timeout=60_000)
+    found = re.search(said, up.said)
+    assert found is not None
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    page.goto(found.group(1))
+    expect(page.get_by_test_id("lamp")).to_have_attribute("data-state", "live", timeout=60_000)
+
+
 def test_ctrl_c_stops_every_process_and_the_next_start_resumes(
     up: Up, page: Page, home: Path
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 
 from ingest.readings import Readings
 from parktwin.bench.park import write_park
-from parktwin.node import Node, run
+from parktwin.node import Node
 from parktwin.parts import NodeError
 from parktwin.settings import Settings
 from tests.peers.mosquitto import free_port
@@ -60,12 +63,22 @@ def test_a_broken_park_model_is_named_not_traced(settings: Settings) -> None:
         Node(settings)
 
 
-def test_a_damaged_records_file_is_said_in_a_sentence(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_records_file_is_said_in_a_sentence(settings: Settings) -> None:
     settings.home.mkdir()
     (settings.home / "records.db").write_bytes(b"this is not a database" * 100)
-    assert run(settings, None) == 1
-    said = capsys.readouterr().err
-    assert "the node cannot start" in said
-    assert "Traceback" not in said
+    answer = subprocess.run(
+        [sys.executable, "-m", "parktwin", "node"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "PARKTWIN_HOME": str(settings.home),
+            "PARKTWIN_PARK": str(settings.park),
+            "PARKTWIN_HTTP_PORT": str(settings.http_port),
+        },
+    )
+    assert answer.returncode == 1
+    assert "the node cannot start" in answer.stderr
+    assert "Traceback" not in answer.stderr
