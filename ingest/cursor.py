@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from ingest.consume import RetriableError
+from ingest.small_file import open_or_set_aside
 
 log = structlog.get_logger(__name__)
+
+
+_TABLE: Final = "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position INTEGER)"
 
 
 class Cursors:
@@ -23,34 +27,7 @@ class Cursors:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = self._open()
-        except sqlite3.OperationalError:
-            raise  # locked, disk full, no rights: not damage
-        except sqlite3.DatabaseError as error:
-            aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
-            path.rename(aside)
-            for leaf in ("-wal", "-shm"):
-                path.with_name(path.name + leaf).unlink(missing_ok=True)
-            log.error("cursor file is damaged; starting over", moved_to=str(aside), why=str(error))
-            self._db = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position INTEGER)"
-            )
-            verdict = db.execute("PRAGMA quick_check").fetchone()[0]
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(str(verdict))
-        except BaseException:
-            db.close()
-            raise
-        return db
+        self._db = open_or_set_aside(path, _TABLE, "cursor file")
 
     def get(self, name: str, default: int = 0) -> int:
         """The mark `name`, `default` when it was never set."""

@@ -12,7 +12,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +26,8 @@ from api.services import Secrets, Services
 from ingest.audit import AuditReport, audit
 from ingest.committer import Committer
 from ingest.consume import Consumer, ConsumerThread
-from ingest.cursor import Cursors
 from ingest.forward import Forwarder
 from ingest.gateways import GatewayBook
-from ingest.history.feed import RollupFeed
-from ingest.history.influx import InfluxHistory
-from ingest.history.influx_client import InfluxLink
 from ingest.history.local import LocalHistory
 from ingest.history.protocol import History
 from ingest.history.reach import FarHistory
@@ -71,20 +66,6 @@ BACKLOG: Final = 5_000
 """Readings waiting in a gateway's outbox from which on its silence says nothing about the park."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Influx:
-    link: InfluxLink
-    history: InfluxHistory
-    cursors: Cursors
-    feed: RollupFeed
-    forwarder: Forwarder
-
-    def close(self) -> None:
-        self.cursors.close()
-        self.feed.close()
-        self.link.close()
 
 
 class Node:

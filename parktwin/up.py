@@ -306,7 +306,7 @@ def _wait_for_ports(ports: Sequence[int], child: Child, stop: Callable[[], bool]
     """Until `child` listens on all of them; raises `CannotStart` when it ends or takes too long."""
     end = time.monotonic() + PORT_SECONDS
     for port in ports:
-        while not _answers(port):
+        while not answers(port):
             if stop():
                 return
             if child.exit_code() is not None or time.monotonic() > end:
@@ -314,7 +314,8 @@ def _wait_for_ports(ports: Sequence[int], child: Child, stop: Callable[[], bool]
             time.sleep(0.05)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether something listens on this loopback port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import structlog
@@ -17,8 +17,15 @@ from numpy.typing import NDArray
 
 from ingest.consume import RetriableError
 from ingest.history.protocol import Every
+from ingest.small_file import open_or_set_aside
 
 log = structlog.get_logger(__name__)
+
+
+_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " level TEXT, start INTEGER, end INTEGER, points BLOB)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +44,7 @@ class RollupFeed:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = self._open()
-        except sqlite3.OperationalError:
-            raise  # locked, disk full, no rights: not damage
-        except sqlite3.DatabaseError as error:
-            aside = path.with_name(f"{path.name}.damaged-{time.time_ns() // 1_000_000}")
-            path.rename(aside)
-            log.error("roll-up feed is damaged; starting over", moved_to=str(aside), why=str(error))
-            self._db = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-                " level TEXT, start INTEGER, end INTEGER, points BLOB)"
-            )
-        except BaseException:
-            db.close()
-            raise
-        return db
+        self._db = open_or_set_aside(path, _TABLE, "roll-up feed")
 
     def add(self, notes: Sequence[Note]) -> None:
         """Append durably; raises `RetriableError` when the disk refuses."""

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from parktwin.bench.generator import Load, Sent
 from parktwin.bench.park import write_park
 from parktwin.broker import WINDOW, write_config
 from parktwin.secrets import BROKER_NODE, BROKER_PASSWORDS, broker_users, make_secrets
+from parktwin.up import answers, any_free_port, ready
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -141,7 +141,7 @@ def running(points: int, devices: int = 0, kind: str = "") -> Iterator[Rig]:
         park = write_park(home / "park", points, devices)
         make_secrets(home / "secrets")
         password = (home / "secrets" / BROKER_NODE).read_text().strip()
-        port, http = _free_port(), _free_port()
+        port, http = any_free_port(), any_free_port()
         me = [sys.executable, "-m", "parktwin"]
         if kind == "mosquitto":
             assert mosquitto is not None
@@ -157,7 +157,7 @@ def running(points: int, devices: int = 0, kind: str = "") -> Iterator[Rig]:
             command = [*me, "broker", str(home / "broker.toml")]
         with contextlib.ExitStack() as stack:
             broker = stack.enter_context(_process(command, home / "broker.log", {}))
-            _wait(lambda: _answers(port), 15, home / "broker.log")
+            _wait(lambda: answers(port), 15, home / "broker.log")
             environment = {
                 "PARKTWIN_HOME": str(home / "node"),
                 "PARKTWIN_PARK": str(park),
@@ -169,7 +169,7 @@ def running(points: int, devices: int = 0, kind: str = "") -> Iterator[Rig]:
             command = [*me, "node", "--login-code", str(home / "login-code")]
             node = stack.enter_context(_process(command, home / "node.log", environment))
             address = f"http://127.0.0.1:{http}"
-            _wait(lambda: _ready(address), 180, home / "node.log")
+            _wait(lambda: ready(address)[0], 180, home / "node.log")
             yield Rig(home, address, port, password, broker, node, kind)
 
 
@@ -203,22 +203,3 @@ def _wait(condition: object, seconds: float, log: Path) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"not ready after {seconds:g} s:\n{log.read_text()[-3000:]}")
         time.sleep(0.05)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
