@@ -1,4 +1,4 @@
-"""A small database that is damaged is set aside with its log; one that is locked is left alone."""
+"""A small database that is damaged is set aside; one that is locked is left alone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from ingest.small_file import open_or_set_aside
 TABLE = "CREATE TABLE IF NOT EXISTS marks (name TEXT)"
 
 
-def test_a_damaged_file_is_kept_aside_and_its_old_log_is_not_read_into_the_new_one(
-    tmp_path: Path,
-) -> None:
+def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path) -> None:
     path = tmp_path / "marks.db"
     path.write_bytes(b"not a database at all" * 100)
-    path.with_name("marks.db-wal").write_bytes(b"the log of the damaged file")
     db = open_or_set_aside(path, TABLE, "mark file")
     try:
         assert db.execute("SELECT count(*) FROM marks").fetchone() == (0,)
